@@ -26,8 +26,12 @@ class ServiceSettings(BaseSettings):
     kafka_bootstrap: str = "127.0.0.1:9092"
     kafka_group_prefix: str = Field("doithoai", description="Consumer groups are named <prefix>.<service>")
     agencies_dir: Path = Path("agencies")
-    session_secret: SecretStr = Field(description="Signs staff sessions and CSRF tokens; equal in every service, at least 32 characters")
+    session_secret: SecretStr = Field(
+        description="Signs staff sessions and CSRF tokens; equal in every service, at least 32 characters"
+    )
     session_secure: bool = Field(True, description="Send cookies over HTTPS only; off for plain http on one machine")
-    dead_letter_limit: int = Field(100, gt=0, description="A consumer stops when this many records of one batch were dead letters")
+    dead_letter_limit: int = Field(
+        100, gt=0, description="A consumer stops when this many records of one batch were dead letters"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"

@@ -1,0 +1,21 @@
+"""Prometheus metrics that every service has. Labels are names of ours (topic, collection, reason), never input."""
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Counter, Gauge, Histogram, generate_latest
+
+REQUESTS = Counter("http_requests_total", "Requests answered", ["route", "method", "status"])
+REQUEST_SECONDS = Histogram("http_request_seconds", "Time to answer a request", ["route"])
+EVENTS_PUBLISHED = Counter("events_published_total", "Events acknowledged by Kafka", ["topic"])
+PUBLISH_FAILURES = Counter("event_publish_failures_total", "Events that Kafka did not acknowledge", ["topic"])
+OUTBOX_PENDING = Gauge("outbox_pending", "Documents with unpublished events, as the sweeper last counted", ["collection"])
+OUTBOX_OLDEST = Gauge("outbox_oldest_age_seconds", "Age of the oldest unpublished event", ["collection"])
+RECORDS_CONSUMED = Counter("records_consumed_total", "Records read from Kafka and committed", ["topic"])
+BATCH_SECONDS = Histogram("consumer_batch_seconds", "Time to handle a batch of records", ["group"])
+BATCH_RETRIES = Counter("consumer_batch_retries_total", "Batches given back because something was down", ["group"])
+CONSUMER_LAG = Gauge("consumer_lag_messages", "Records not yet read", ["topic", "partition"])
+CONSUMER_LAG_SECONDS = Gauge("consumer_lag_seconds", "Age of the last record read, when it was read", ["topic"])
+DEAD_LETTERS = Counter("dead_letters_total", "Records that could not be handled and lie in the dead letters", ["topic", "reason"])
+
+
+def exposition() -> tuple[bytes, str]:
+    """Body and content type of /metrics."""
+    return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
