@@ -1,0 +1,225 @@
+"""The whole stack on one machine: real Kafka, real MongoDB, a mail catcher, the four services and the proxy."""
+
+import importlib
+import json
+import os
+import secrets
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.request import urlopen
+
+from deploy.local import downloads, kafka, mongo, proxy
+from deploy.local.paths import CACHE, ROOT
+from deploy.local.ports import HOST, SERVICES, Ports, accepts_connections, require_free
+from deploy.local.supervisor import Program, Say, Supervisor
+from kit.settings import ServiceSettings
+
+ENV_PREFIX = "DOITHOAI_"
+EXTERNAL_MONGODB = "DOITHOAI_MONGODB_URL"
+SECRETS = ("session_secret", "code_secret")
+# A service takes its running batch and its outbox to the end before it stops.
+SERVICE_STOP_TIMEOUT = 40.0
+
+
+class LocalStack:
+    """Starts what is asked for, knows how to reach it, and stops everything in reverse order.
+
+    Use as a context manager; `start` may be called again to add what was not started before. `state` holds the data, the
+    logs and the secrets: the same directory finds its data again. `say` is told about restarts.
+    """
+
+    def __init__(self, state: Path, *, ports: Ports | None = None, cache: Path = CACHE, say: Say = lambda _: None) -> None:
+        self.state = state.absolute()
+        self.ports = ports or Ports.free()
+        self.cache = cache
+        self.mail_dir = self.state / "mail"
+        self.log_dir = self.state / "logs"
+        self.mongodb_url = os.environ.get(EXTERNAL_MONGODB) or mongo.url(self.ports)
+        self.kafka_bootstrap = kafka.bootstrap(self.ports)
+        self.smtp_port = self.ports.smtp
+        self.public_url = f"http://localhost:{self.ports.proxy}"
+        self.mail_url = f"http://localhost:{self.ports.mail_web}"
+        self._supervisor = Supervisor(self.log_dir, say)
+        self._secrets: dict[str, str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    def start(
+        self,
+        *,
+        kafka: bool = False,
+        mongodb: bool = False,
+        mail: bool = False,
+        services: Sequence[str] = (),
+        proxy: bool = False,
+    ) -> None:
+        """Start the parts asked for that do not run yet, and wait until each is ready.
+
+        Raises:
+            StackError: a busy port, no network, a missing library, or a process that does not come up.
+        """
+        self.start_infrastructure(kafka=kafka, mongodb=mongodb, mail=mail)
+        self.start_services(services, proxy=proxy)
+
+    def start_infrastructure(self, *, kafka: bool = True, mongodb: bool = True, mail: bool = True) -> None:
+        """Kafka, MongoDB and the mail catcher, all at once."""
+        programs: list[Program] = []
+        own_mongodb = mongodb and EXTERNAL_MONGODB not in os.environ
+        if kafka:
+            programs += self._kafka_programs()
+        if own_mongodb:
+            programs += mongo.programs(self.state / "mongodb", self.ports)
+        if mail:
+            programs.append(self._mail_program())
+        new = self._start_new(programs)
+        if any(program.name.startswith("mongodb") for program in new):
+            mongo.ensure_replica_set(self.ports)
+
+    def start_services(self, services: Sequence[str] = SERVICES, *, proxy: bool = True) -> None:
+        """The services named, all at once, and then the proxy."""
+        self._start_new([self._service_program(name) for name in services])
+        if proxy:
+            self._start_new([_proxy_program(self)])
+
+    def stop(self) -> None:
+        self._supervisor.stop()
+
+    def pid(self, name: str) -> int:
+        """Process id of `kafka`, `mongodb`, `mail`, `proxy` or a service; ProcessLookupError while it is down."""
+        return self._supervisor[name].pid
+
+    def kill(self, name: str) -> None:
+        """SIGKILL; the supervisor starts it again."""
+        self._supervisor[name].kill()
+
+    def stop_process(self, name: str) -> None:
+        """Stop it cleanly; it stays down until `start_process`."""
+        self._supervisor[name].ask_to_stop()
+        self._supervisor[name].await_stop()
+
+    def start_process(self, name: str) -> None:
+        self._supervisor[name].start()
+        self.await_ready(name)
+
+    def await_ready(self, name: str) -> None:
+        """After a `kill`, wait until the new process is ready."""
+        self._supervisor[name].await_ready()
+
+    def service_url(self, service: str) -> str:
+        return f"http://{HOST}:{self.ports.services[service]}"
+
+    def settings_env(self, service: str) -> dict[str, str]:
+        """The environment of one service: exactly the settings that its class declares."""
+        values = {**self._values(), "http_port": str(self.ports.services[service])}
+        declared = settings_class(service).model_fields
+        return {ENV_PREFIX + name.upper(): value for name, value in values.items() if name in declared}
+
+    def tool_env(self) -> dict[str, str]:
+        """The environment of the command line (`migrate`, `staff`, `rebuild`…): the settings of all four services."""
+        return {ENV_PREFIX + name.upper(): value for name, value in self._values().items()}
+
+    def _values(self) -> dict[str, str]:
+        return {
+            "http_host": HOST,
+            "public_url": self.public_url,
+            "mongodb_url": self.mongodb_url,
+            "kafka_bootstrap": self.kafka_bootstrap,
+            "agencies_dir": str(ROOT / "agencies"),
+            "fonts_dir": str(self.cache / "fonts"),
+            "session_secure": "false",
+            "smtp_host": HOST,
+            "smtp_port": str(self.smtp_port),
+            "smtp_sender": "doi-thoai@so-khcn.example",
+            "smtp_tls": "none",
+            **self._own_secrets(),
+        }
+
+    def _own_secrets(self) -> dict[str, str]:
+        """Random, made at the first start, readable by the user alone."""
+        if self._secrets is None:
+            path = self.state / "secrets.json"
+            if not path.exists():
+                write_private(path, json.dumps({name: secrets.token_urlsafe(48) for name in SECRETS}))
+            self._secrets = json.loads(path.read_text(encoding="utf-8"))
+        return self._secrets
+
+    def _start_new(self, programs: list[Program]) -> list[Program]:
+        new = [program for program in programs if program.name not in self._supervisor]
+        if new:
+            require_free(self._ports_of(new))
+            self._supervisor.start(new)
+        return new
+
+    def _ports_of(self, programs: list[Program]) -> dict[str, int]:
+        wanted: dict[str, int] = {}
+        for program in programs:
+            if program.name in SERVICES:
+                wanted[program.name] = self.ports.services[program.name]
+            elif program.name == "mail":
+                wanted |= {"mail": self.ports.smtp, "mail pages": self.ports.mail_web}
+            elif program.name == "proxy":
+                wanted["public site"] = self.ports.proxy
+            elif program.name.startswith("kafka"):
+                wanted |= {f"Kafka {n + 1}": port for n, port in enumerate(self.ports.kafka)}
+                wanted |= {f"Kafka controller {n + 1}": port for n, port in enumerate(self.ports.kafka_controller)}
+            else:
+                wanted |= {f"MongoDB {n + 1}": port for n, port in enumerate(self.ports.mongodb)}
+        return wanted
+
+    def _kafka_programs(self) -> list[Program]:
+        return kafka.programs(self.state / "kafka", self.ports, downloads.kafka_jars(self.cache))
+
+    def _mail_program(self) -> Program:
+        ports = ("--smtp-port", str(self.ports.smtp), "--web-port", str(self.ports.mail_web))
+        return Program(
+            name="mail",
+            command=[sys.executable, "-m", "deploy.local.mail", *ports, "--dir", self.mail_dir],
+            is_ready=lambda: accepts_connections(self.ports.smtp) and accepts_connections(self.ports.mail_web),
+        )
+
+    def _service_program(self, name: str) -> Program:
+        return Program(
+            name=name,
+            command=[sys.executable, "-m", "cli", "serve", name],
+            is_ready=lambda: _is_ready(f"{self.service_url(name)}/readyz"),
+            env=self.settings_env(name),
+            stop_timeout=SERVICE_STOP_TIMEOUT,
+        )
+
+
+def _proxy_program(stack: LocalStack) -> Program:
+    return proxy.program(stack.state / "caddy", stack.ports)
+
+
+def settings_class(service: str) -> type[ServiceSettings]:
+    """The settings class of `services/<service>/settings.py`: the subclass of ServiceSettings that it defines."""
+    module = importlib.import_module(f"services.{service}.settings")
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, ServiceSettings) and value.__module__ == module.__name__
+    ]
+    return found[0]
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only this user can read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=2) as answer:  # noqa: S310  # our own service on this machine
+            return bool(answer.status == 200)
+    except OSError:
+        return False

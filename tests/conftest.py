@@ -1,0 +1,30 @@
+"""Real Kafka and real MongoDB for the tests that need them: started when the first asks, ended with the session."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.stack import LocalStack
+
+
+@pytest.fixture(scope="session")
+def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """A stack of the session's own, in a temporary directory and on free ports; empty until something is asked of it."""
+    state: Path = tmp_path_factory.mktemp("stack")
+    with LocalStack(state) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(infrastructure: LocalStack) -> str:
+    """`host:port` of a real Kafka without topics; a test creates those that it needs, with names of its own."""
+    infrastructure.start(kafka=True)
+    return infrastructure.kafka_bootstrap
+
+
+@pytest.fixture(scope="session")
+def mongodb_url(infrastructure: LocalStack) -> str:
+    """URL of a real MongoDB replica set; a test uses databases with names of its own."""
+    infrastructure.start(mongodb=True)
+    return infrastructure.mongodb_url
