@@ -105,14 +105,6 @@ class YearTable(_Frozen):
             raise ValueError(f"Bảng năm {self.year} có ngày ghi hai lần")
         return self
 
-    @cached_property
-    def off(self) -> dict[date, DayOff]:
-        return {entry.day: entry for entry in self.days_off}
-
-    @cached_property
-    def worked(self) -> frozenset[date]:
-        return frozenset(entry.day for entry in self.working_days)
-
     def with_day_off(self, entry: DayOff) -> "YearTable":
         return self._with_entries((*self._off_without(entry.day), entry), self._worked_without(entry.day))
 
@@ -212,6 +204,13 @@ class _Count(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
+class _YearIndex(NamedTuple):
+    """A year's table for quick look-up."""
+
+    off: dict[date, DayOff]
+    worked: frozenset[date]
+
+
 class DaysLate(NamedTuple):
     """How late an act was; both 0 when it was in time."""
 
@@ -244,6 +243,18 @@ class WorkCalendar:
         """The year's table, or the seed that stands in for it."""
         return self._by_year.get(year) or seeded_year(year)
 
+    @cached_property
+    def _indexes(self) -> dict[int, _YearIndex]:
+        """Filled by `_index` as years are asked for; seeding every possible year would be slow."""
+        return {}
+
+    def _index(self, year: int) -> _YearIndex:
+        if year not in self._indexes:
+            table = self.table(year)
+            off = {entry.day: entry for entry in table.days_off}
+            self._indexes[year] = _YearIndex(off, frozenset(entry.day for entry in table.working_days))
+        return self._indexes[year]
+
     # Changing: each gives a new calendar
 
     def with_year(self, table: YearTable) -> "WorkCalendar":
@@ -264,13 +275,13 @@ class WorkCalendar:
 
     def day_off(self, day: date) -> DayOff | None:
         """The day's entry among the days off; None for an ordinary day or weekend."""
-        return self.table(day.year).off.get(day)
+        return self._index(day.year).off.get(day)
 
     def is_working_day(self, day: date) -> bool:
-        table = self.table(day.year)
-        if day in table.worked:
+        index = self._index(day.year)
+        if day in index.worked:
             return True
-        return day.weekday() < _SATURDAY and day not in table.off
+        return day.weekday() < _SATURDAY and day not in index.off
 
     def is_confirmed(self, first: date, last: date) -> bool:
         """Whether every year between the two days has a table that a person confirmed."""
