@@ -50,6 +50,17 @@ class Ports:
             mongodb=tuple(next(rest) for _ in range(nodes)),
         )
 
+    def by_purpose(self) -> dict[str, int]:
+        """Every port, under the name that a person recognises."""
+        several = {"Kafka": self.kafka, "Kafka controller": self.kafka_controller, "MongoDB": self.mongodb}
+        return {
+            "public site": self.proxy,
+            "mail pages": self.mail_web,
+            "mail": self.smtp,
+            **self.services,
+            **{f"{name} {n}": port for name, ports in several.items() for n, port in enumerate(ports, start=1)},
+        }
+
 
 def _internal_count(nodes: int) -> int:
     return 1 + len(SERVICES) + 3 * nodes

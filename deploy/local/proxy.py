@@ -33,5 +33,5 @@ def _caddy() -> Path:
     beside = Path(sys.executable).with_name("caddy")
     found = str(beside) if beside.exists() else shutil.which("caddy")
     if found is None:
-        raise StackError("The proxy `caddy` is missing from the virtual environment: run `make .venv`.")
+        raise StackError("The proxy `caddy` is missing from the virtual environment: run `make venv`.")
     return Path(found)

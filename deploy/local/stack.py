@@ -12,6 +12,7 @@ from typing import Self
 from urllib.request import urlopen
 
 from deploy.local import downloads, kafka, mongo, proxy
+from deploy.local.errors import StackError
 from deploy.local.paths import CACHE, ROOT
 from deploy.local.ports import HOST, SERVICES, Ports, accepts_connections, require_free
 from deploy.local.supervisor import Program, Say, Supervisor
@@ -37,6 +38,7 @@ class LocalStack:
         self.cache = cache
         self.mail_dir = self.state / "mail"
         self.log_dir = self.state / "logs"
+        self._external_mongodb = bool(os.environ.get(EXTERNAL_MONGODB))
         self.mongodb_url = os.environ.get(EXTERNAL_MONGODB) or mongo.url(self.ports)
         self.kafka_bootstrap = kafka.bootstrap(self.ports)
         self.smtp_port = self.ports.smtp
@@ -51,6 +53,14 @@ class LocalStack:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
+    def check_machine(self) -> None:
+        """What can be known before anything is downloaded or started; raises StackError."""
+        if sys.platform == "win32":
+            raise StackError("Windows is not supported: use WSL 2, or docker-compose.yml.")
+        if not self._external_mongodb:
+            mongo.find_mongod()
+        require_free(self.ports.by_purpose())
+
     def start(
         self,
         *,
@@ -63,7 +73,7 @@ class LocalStack:
         """Start the parts asked for that do not run yet, and wait until each is ready.
 
         Raises:
-            StackError: a busy port, no network, a missing library, or a process that does not come up.
+            StackError: no network, a missing library, or a process that does not come up.
         """
         self.start_infrastructure(kafka=kafka, mongodb=mongodb, mail=mail)
         self.start_services(services, proxy=proxy)
@@ -71,10 +81,9 @@ class LocalStack:
     def start_infrastructure(self, *, kafka: bool = True, mongodb: bool = True, mail: bool = True) -> None:
         """Kafka, MongoDB and the mail catcher, all at once."""
         programs: list[Program] = []
-        own_mongodb = mongodb and EXTERNAL_MONGODB not in os.environ
         if kafka:
             programs += self._kafka_programs()
-        if own_mongodb:
+        if mongodb and not self._external_mongodb:
             programs += mongo.programs(self.state / "mongodb", self.ports)
         if mail:
             programs.append(self._mail_program())
@@ -121,9 +130,9 @@ class LocalStack:
         declared = settings_class(service).model_fields
         return {ENV_PREFIX + name.upper(): value for name, value in values.items() if name in declared}
 
-    def tool_env(self) -> dict[str, str]:
-        """The environment of the command line (`migrate`, `staff`, `rebuild`…): the settings of all four services."""
-        return {ENV_PREFIX + name.upper(): value for name, value in self._values().items()}
+    def command_env(self) -> dict[str, str]:
+        """The environment for `doithoai migrate`, `staff`, `rebuild`…: the settings of all four services."""
+        return {**os.environ, **{ENV_PREFIX + name.upper(): value for name, value in self._values().items()}}
 
     def _values(self) -> dict[str, str]:
         return {
@@ -153,25 +162,8 @@ class LocalStack:
     def _start_new(self, programs: list[Program]) -> list[Program]:
         new = [program for program in programs if program.name not in self._supervisor]
         if new:
-            require_free(self._ports_of(new))
             self._supervisor.start(new)
         return new
-
-    def _ports_of(self, programs: list[Program]) -> dict[str, int]:
-        wanted: dict[str, int] = {}
-        for program in programs:
-            if program.name in SERVICES:
-                wanted[program.name] = self.ports.services[program.name]
-            elif program.name == "mail":
-                wanted |= {"mail": self.ports.smtp, "mail pages": self.ports.mail_web}
-            elif program.name == "proxy":
-                wanted["public site"] = self.ports.proxy
-            elif program.name.startswith("kafka"):
-                wanted |= {f"Kafka {n + 1}": port for n, port in enumerate(self.ports.kafka)}
-                wanted |= {f"Kafka controller {n + 1}": port for n, port in enumerate(self.ports.kafka_controller)}
-            else:
-                wanted |= {f"MongoDB {n + 1}": port for n, port in enumerate(self.ports.mongodb)}
-        return wanted
 
     def _kafka_programs(self) -> list[Program]:
         return kafka.programs(self.state / "kafka", self.ports, downloads.kafka_jars(self.cache))

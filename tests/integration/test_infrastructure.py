@@ -5,6 +5,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaTimeoutError, UnknownTopicOrPartitionError
 from pymongo import MongoClient, WriteConcern
+from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
 pytestmark = pytest.mark.stack
@@ -35,7 +36,7 @@ async def test_kafka_creates_no_topic_by_itself(kafka_bootstrap: str) -> None:
 def test_mongodb_takes_journaled_majority_writes(mongodb_url: str) -> None:
     client: MongoClient[dict[str, object]]
     with MongoClient(mongodb_url) as client:
-        collection = client["smoke"].get_collection(
+        collection: Collection[dict[str, object]] = client["smoke"].get_collection(
             "documents", write_concern=WriteConcern(w="majority", j=True), read_concern=ReadConcern("majority")
         )
         collection.insert_one({"_id": 1, "text": "nội dung"})

@@ -1,0 +1,47 @@
+# `make help` lists the targets. Everything that is made lies in .venv/ and .local/.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+INSTALLED := .venv/installed
+COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+
+.DEFAULT_GOAL := help
+.PHONY: help venv up demo test lint lock jars
+
+help: ## List the targets
+	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.]+):.*## /  make \1\t/' | expand -t 16
+
+up: $(INSTALLED) ## Start everything on this machine and stay until Ctrl-C
+	@exec ./doithoai up
+
+demo: $(INSTALLED) ## The main job from registration to report, unattended, in a state of its own
+	@exec ./doithoai demo
+
+test: $(INSTALLED) ## All tests, on real Kafka and MongoDB
+	@$(BIN)/python -m deploy.local.downloads
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED) ## Ruff, mypy, import-linter
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: $(INSTALLED) ## Write requirements.lock and requirements-dev.lock from pyproject.toml
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+jars: $(INSTALLED) ## Resolve Kafka's jars and the fonts anew and write their SHA-256
+	$(BIN)/python -m deploy.local.downloads --lock
+
+venv: $(INSTALLED) ## Make .venv and install the locked packages
+
+$(INSTALLED): requirements-dev.lock
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo 'Python 3.11 or later is needed: install it, or name it with `make PYTHON=/path/to/python3`.' >&2; exit 1; }
+	@echo 'Installing the locked packages into .venv (once; about a minute)…'
+	@"$(PYTHON)" -m venv .venv >/dev/null || \
+		{ echo 'Python has no venv module: on Debian or Ubuntu run `sudo apt-get install python3-venv`.' >&2; exit 1; }
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements-dev.lock || \
+		{ echo 'The packages could not be installed (see above): check the network, then run the same command again.' >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,14 @@
+"""The command line `doithoai`: this file only puts the commands together, each lives in a module of its own."""
+
+import typer
+
+from cli import serve, up
+
+app = typer.Typer(
+    name="doithoai",
+    help="Direct dialogue and control of administrative procedures.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # it would show local variables, which may hold personal data
+)
+app.command("serve")(serve.serve)
+app.command("up")(up.up)

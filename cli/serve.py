@@ -1,0 +1,36 @@
+"""`doithoai serve`: one service in one process, as the local stack and the container image start it."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from kit.settings import ServiceSettings
+
+# Above the slowest consumer batch, so that a stop never cuts one short.
+GRACEFUL_TIMEOUT = 30
+# Longer than the proxy keeps an idle connection (120 s): it must never send a request on one that is just being closed.
+KEEP_ALIVE = 150
+
+
+class Service(StrEnum):
+    INTAKE = "intake"
+    ROUTING = "routing"
+    NOTIFY = "notify"
+    REPORTING = "reporting"
+
+
+def serve(service: Annotated[Service, typer.Argument(help="Which of the four services")]) -> None:
+    """Run one service; its settings come from the environment (DOITHOAI_…)."""
+    settings = ServiceSettings()
+    uvicorn.run(
+        f"services.{service}.main:app",
+        host=settings.http_host,
+        port=settings.http_port,
+        loop="uvloop",
+        access_log=False,
+        log_config=None,  # kit.logging writes for everybody: uvicorn's own lines could hold addresses of pages
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACEFUL_TIMEOUT,
+    )

@@ -1,0 +1,151 @@
+"""`doithoai up`: the whole stack on this machine, for a newcomer and for development."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from deploy.local import downloads
+from deploy.local.errors import StackError
+from deploy.local.paths import LOCAL, ROOT
+from deploy.local.ports import Ports
+from deploy.local.stack import LocalStack
+
+COMMAND_TIMEOUT = 120
+SIGN_INS = "sign-ins.json"
+
+Port = Annotated[int, typer.Option("--port", envvar="DOITHOAI_PORT", help="Port of the public site")]
+MailPort = Annotated[int, typer.Option("--mail-port", envvar="DOITHOAI_MAIL_PORT", help="Port of the mail pages")]
+InternalPorts = Annotated[
+    int,
+    typer.Option("--internal-ports", envvar="DOITHOAI_INTERNAL_PORTS", help="First of eight successive ports for the rest"),
+]
+State = Annotated[Path, typer.Option("--state", envvar="DOITHOAI_STATE", help="Where data, logs and secrets are kept")]
+
+
+def up(port: Port = 8080, mail_port: MailPort = 8025, internal_ports: InternalPorts = 18100, state: State = LOCAL / "up") -> None:
+    """Start everything, show where to look, and stay until Ctrl-C."""
+    console = Console()
+    stack = LocalStack(
+        state,
+        ports=Ports.fixed(port, mail_port, internal_ports),
+        say=lambda line: console.print(f"[yellow]{line}[/yellow]"),
+    )
+    try:
+        with _stop_on_signals(), stack:
+            start(stack, console)
+            console.print(overview(stack))
+            console.print("Ctrl-C stops everything.")
+            signal.pause()
+    except StackError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        console.print("Stopped; the data is kept.")
+
+
+def start(stack: LocalStack, console: Console) -> None:
+    """Download, start, create topics and indexes, load the samples; raises StackError."""
+    began = time.monotonic()
+    stack.check_machine()
+    download(stack.cache, console)
+    with console.status("Starting Kafka, MongoDB and the mail catcher…"):
+        stack.start_infrastructure()
+    with console.status("Creating topics and indexes…"):
+        run_command(stack, "migrate")
+    with console.status("Loading the sample agencies…"):
+        run_command(stack, "sample", "--sign-ins", str(stack.state / SIGN_INS))
+    with console.status("Starting the four services and the proxy…"):
+        stack.start_services()
+    console.print(f"Started in {time.monotonic() - began:.1f} s.")
+
+
+def download(cache: Path, console: Console) -> None:
+    """Kafka's jars and the fonts, with a progress bar if anything has to be fetched."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("Downloading Kafka and fonts", total=None, visible=False)
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total, visible=True)
+
+        downloads.kafka_jars(cache, show)
+        downloads.font_dir(cache, show)
+
+
+def run_command(stack: LocalStack, *arguments: str) -> None:
+    """Run a command of this command line against the stack; raises StackError with its last line when it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", *arguments],
+        env=stack.command_env(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_TIMEOUT,
+        check=False,
+    )
+    if done.returncode != 0:
+        log = stack.log_dir / f"{arguments[0]}.log"
+        log.write_text(done.stdout + done.stderr, encoding="utf-8")
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+        raise StackError(f"`doithoai {arguments[0]}` failed: {' '.join(last)} (log: {log})")
+
+
+def overview(stack: LocalStack) -> Table:
+    """Where to look, and with which sample accounts."""
+    table = Table(title="Đối thoại TTHC", show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for agency in sorted(path.stem for path in (ROOT / "agencies").glob("*.yaml")):
+        site = f"{stack.public_url}/{agency}"
+        table.add_row(f"{agency}: public site", f"{site}/")
+        table.add_row(f"{agency}: staff desk", f"{site}/can-bo/")
+        table.add_row(f"{agency}: mail desk", f"{site}/van-thu/")
+        table.add_row(f"{agency}: reports", f"{site}/bao-cao/")
+        table.add_section()
+    table.add_row("Mail sent by the system", f"{stack.mail_url}  (files: {stack.mail_dir})")
+    table.add_row("Logs", str(stack.log_dir))
+    table.add_row("MongoDB", stack.mongodb_url)
+    table.add_row("Kafka", stack.kafka_bootstrap)
+    table.add_section()
+    for sign_in in sign_ins(stack):
+        table.add_row(f"{sign_in['agency']}: {sign_in['role']}", f"{sign_in['login']}   {sign_in['password']}")
+    table.caption = f"Sample accounts, for development only; also in {stack.state / SIGN_INS}"
+    return table
+
+
+def sign_ins(stack: LocalStack) -> list[dict[str, str]]:
+    """The sample accounts as `doithoai sample` wrote them: agency, role, login, password."""
+    loaded: list[dict[str, str]] = json.loads((stack.state / SIGN_INS).read_text(encoding="utf-8"))
+    return loaded
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[None]:
+    """SIGTERM and a closed terminal stop like Ctrl-C; once stopping has begun, more of them change nothing."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
+        print("\nStopping…", flush=True)
+        raise KeyboardInterrupt
+
+    for number in signals:
+        signal.signal(number, interrupt)
+    yield
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
