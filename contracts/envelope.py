@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 
 class Payload(BaseModel):
@@ -45,7 +45,7 @@ class Event(Payload, Generic[D]):
     agency: Annotated[str, Field(pattern=r"^[a-z0-9-]{2,40}$")]
     sequence: int = Field(ge=1)
     correlationid: str = Field("", description="W3C trace id (32 hex digits) of the request that began the chain")
-    data: D
+    data: SerializeAsAny[D]
 
     def encode(self) -> bytes:
         """The record's value: UTF-8 JSON."""

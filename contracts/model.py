@@ -377,7 +377,7 @@ class DeliveryState(Payload):
     dialogue: str | None = None
     way: Way | None = None
     status: str = Field(
-        description="The event type: sent, deferred, failed, unknown, held, to_print, posted, to_phone, phoned, returned, skipped…"
+        description="As in the event type: sent, deferred, failed, unknown, held, to_print, posted, to_phone, phoned, returned…"
     )
     reason: str = ""
     at: AwareDatetime

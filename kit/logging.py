@@ -14,7 +14,8 @@ from structlog.typing import EventDict, Processor
 ALLOWED = frozenset(
     """event level timestamp logger service agency topic partition offset sequence type subject_type correlationid trace count
     seconds milliseconds port host path method status code attempt reason index collection driver error where group state kind
-    way queue limit lag pending oldest signal version file line unit period restarted process url database names missing""".split()
+    way queue limit lag pending oldest signal version file line unit period restarted process url database names
+    missing""".split()
 )
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from inspect import isawaitable
 from typing import Any, Literal, TypeAlias, cast
 
+from gridfs.asynchronous import AsyncGridFSBucket
 from pymongo import AsyncMongoClient, IndexModel, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -81,6 +82,15 @@ async def aggregate(collection: Collection, pipeline: Sequence[Mapping[str, Any]
         yield document
 
 
+def bucket(database: Database) -> AsyncGridFSBucket:
+    """GridFS of a database, on either driver."""
+    if isinstance(database, AsyncDatabase):
+        return AsyncGridFSBucket(database)
+    from motor.motor_asyncio import AsyncIOMotorGridFSBucket
+
+    return cast(AsyncGridFSBucket, AsyncIOMotorGridFSBucket(database))
+
+
 def is_transient(error: PyMongoError) -> bool:
     """Whether trying again may help: the server is away, stepping down, slow or out of space."""
     if isinstance(error, (ConnectionFailure, NotPrimaryError, ExecutionTimeout, WTimeoutError, WriteConcernError)):
@@ -123,7 +133,7 @@ class ServerClock:
         if self._read_at is None or not timedelta() <= local - self._read_at < self.REFRESH:
             reply = await self._database.command("hello")
             self._read_at = local
-            self._offset = reply["localTime"] - local
+            self._offset = reply["localTime"].replace(tzinfo=UTC) - local
         return local + self._offset
 
 

@@ -22,6 +22,7 @@ class ServiceSettings(BaseSettings):
     mongodb_url: str = "mongodb://127.0.0.1:27017/?replicaSet=rs0"
     mongodb_prefix: str = Field("doithoai", description="Databases are named <prefix>_<service>; files lie in <prefix>_files")
     mongodb_pool: int = Field(50, gt=0, description="Connections a process keeps; Motor's threads follow it")
+    mongodb_timeout_ms: int = Field(5_000, gt=0, description="Bound of every database operation")
     store_driver: Literal["motor", "pymongo"] = "motor"
     kafka_bootstrap: str = "127.0.0.1:9092"
     kafka_group_prefix: str = Field("doithoai", description="Consumer groups are named <prefix>.<service>")

@@ -1,0 +1,75 @@
+"""Records that could never be handled, kept in the consumer's own database until an operator decides (`doithoai deadletters`)."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from aiokafka import ConsumerRecord
+from bson import Binary
+from pymongo import IndexModel
+from pymongo.errors import BulkWriteError
+
+from kit.mongo import Collection, CollectionSpec, Database, Document, only_duplicates
+
+COLLECTION = "dead_letters"
+KEPT = timedelta(days=30)
+
+SPEC = CollectionSpec(
+    COLLECTION,
+    (
+        IndexModel([("expires_at", 1)], name="expiry", expireAfterSeconds=0),
+        IndexModel([("group", 1), ("at", -1)], name="by_group"),
+    ),
+)
+
+
+def dead_letter_id(record: ConsumerRecord) -> str:
+    """SHA-256 of where the record lies and what it holds, so a crash between row and commit cannot double it."""
+    place = f"{record.topic}\0{record.partition}\0{record.offset}\0{record.timestamp}\0".encode()
+    return sha256(place + (record.value or b"")).hexdigest()
+
+
+class DeadLetters:
+    """The rows of one service."""
+
+    def __init__(self, database: Database) -> None:
+        self._rows: Collection = database[COLLECTION]
+
+    async def add(self, records: Sequence[tuple[ConsumerRecord, str]], group: str) -> None:
+        """Write a row for each (record, reason); repeating is harmless."""
+        now = datetime.now(UTC)
+        rows: list[Document] = [
+            {
+                "_id": dead_letter_id(record),
+                "group": group,
+                "topic": record.topic,
+                "partition": record.partition,
+                "offset": record.offset,
+                "timestamp": record.timestamp,
+                "key": None if record.key is None else Binary(record.key),
+                "value": None if record.value is None else Binary(record.value),
+                "reason": reason,
+                "at": now,
+                "expires_at": now + KEPT,
+            }
+            for record, reason in records
+        ]
+        try:
+            await self._rows.insert_many(rows, ordered=False)
+        except BulkWriteError as error:
+            if not only_duplicates(error):
+                raise
+
+    async def find(self, row: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """Newest first; with `row`, those whose id begins so."""
+        query = {"_id": {"$gte": row, "$lt": row + "g"}} if row else {}
+        return await self._rows.find(query).sort("at", -1).limit(limit).to_list(limit)
+
+    async def drop(self, row: str) -> bool:
+        """Remove one row for good."""
+        return (await self._rows.delete_one({"_id": row})).deleted_count == 1
+
+    async def count(self) -> int:
+        """Rows waiting for a decision."""
+        return await self._rows.count_documents({})

@@ -1,0 +1,40 @@
+"""The file store (GridFS): written by the owner of a file's aggregate, read by key and SHA-256, which events carry."""
+
+import contextlib
+import io
+from hashlib import sha256
+from uuid import NAMESPACE_OID, uuid5
+
+from gridfs.errors import FileExists, NoFile
+
+from contracts.model import FileRef
+from kit.errors import NotFound, Transient
+from kit.mongo import Database, bucket
+
+
+class FileStore:
+    """Files by key `<agency>/<aggregate>/<uuid>`. A file never changes: another content is another key."""
+
+    def __init__(self, database: Database) -> None:
+        self._bucket = bucket(database)
+
+    async def put(self, agency: str, aggregate: str, name: str, media_type: str, content: bytes) -> FileRef:
+        """Keep a file durably; repeating the same content is harmless."""
+        digest = sha256(content).hexdigest()
+        key = f"{agency}/{aggregate}/{uuid5(NAMESPACE_OID, f'{name}:{digest}')}"
+        metadata = {"sha256": digest, "media_type": media_type, "agency": agency}
+        with contextlib.suppress(FileExists):
+            await self._bucket.upload_from_stream_with_id(key, name, io.BytesIO(content), metadata=metadata)
+        return FileRef(key=key, sha256=digest, name=name, media_type=media_type, size=len(content))
+
+    async def get(self, file: FileRef) -> bytes:
+        """The content, checked against its SHA-256. Raises `NotFound`, or `Transient` when it is not (yet) whole."""
+        buffer = io.BytesIO()
+        try:
+            await self._bucket.download_to_stream(file.key, buffer)
+        except NoFile:
+            raise NotFound("file") from None
+        content = buffer.getvalue()
+        if sha256(content).hexdigest() != file.sha256:
+            raise Transient("file differs from its checksum")
+        return content

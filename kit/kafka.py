@@ -1,0 +1,136 @@
+"""Kafka: a publisher that survives a broker's absence, and the making of topics."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+
+from contracts.topics import Topic
+from kit import metrics
+from kit.errors import Transient
+from kit.logging import get_logger
+
+MAX_EVENT_BYTES = 900_000
+"""An event over this is refused when it is written, so it can never block the relay (the broker takes 1 MiB)."""
+
+_SEND_TIMEOUT = 15.0
+_START_TIMEOUT = 10.0
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Publisher(Protocol):
+    """What the relay needs of Kafka."""
+
+    async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers) -> None:
+        """Return when the record is acknowledged by all in-sync replicas. Raises `Transient`."""
+
+
+class KafkaPublisher:
+    """An idempotent producer, started at the first record and thrown away when it fails.
+
+    An aiokafka idempotent producer can wedge after a broker's restart (aiokafka issue 1017: every later send fails or
+    hangs), so the first failure or timeout drops it and the next record builds a new one.
+    """
+
+    def __init__(self, bootstrap: str, *, linger_ms: int = 5) -> None:
+        self._bootstrap = bootstrap
+        self._linger_ms = linger_ms
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+
+    async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers = ()) -> None:
+        producer = await self._started()
+        try:
+            async with asyncio.timeout(_SEND_TIMEOUT):
+                acknowledged = await producer.send(topic.name, value=value, key=key, headers=list(headers))
+                await asyncio.shield(acknowledged)
+        except (KafkaError, TimeoutError) as error:
+            metrics.PUBLISH_FAILURES.labels(topic.name).inc()
+            await self._drop(producer)
+            raise Transient(f"not acknowledged: {type(error).__name__}") from None
+        metrics.EVENTS_PUBLISHED.labels(topic.name).inc()
+
+    async def stop(self) -> None:
+        """Flush and close."""
+        if (producer := self._producer) is not None:
+            self._producer = None
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(_SEND_TIMEOUT):
+                    await producer.stop()
+
+    async def _started(self) -> AIOKafkaProducer:
+        if self._producer is not None:
+            return self._producer
+        async with self._starting:
+            if self._producer is None:
+                self._producer = await self._start()
+            return self._producer
+
+    async def _start(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=self._linger_ms,
+            request_timeout_ms=int(_SEND_TIMEOUT * 1000),
+            max_request_size=1_048_576,
+        )
+        try:
+            async with asyncio.timeout(_START_TIMEOUT):
+                await producer.start()
+        except (KafkaError, TimeoutError, OSError) as error:
+            await _close(producer)
+            raise Transient(f"no broker: {type(error).__name__}") from None
+        return producer
+
+    async def _drop(self, producer: AIOKafkaProducer) -> None:
+        if self._producer is producer:
+            self._producer = None
+            get_logger().warning("producer_dropped")
+            _background(_close(producer))
+
+
+async def _close(producer: AIOKafkaProducer) -> None:
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(5):
+            await producer.stop()
+
+
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def _background(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def create_topics(bootstrap: str, topics: Iterable[Topic], *, replication: int = 1) -> list[str]:
+    """Create the topics that are missing; returns their names. Raises `Transient` when no broker answers."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    created: list[str] = []
+    try:
+        await admin.start()
+        for topic in topics:
+            new = NewTopic(
+                topic.name, num_partitions=topic.partitions, replication_factor=replication, topic_configs=dict(topic.config)
+            )
+            try:
+                response = await admin.create_topics([new])
+            except TopicAlreadyExistsError:
+                continue
+            code = response.topic_errors[0][1]
+            if code == 0:
+                created.append(topic.name)
+            elif code != TopicAlreadyExistsError.errno:
+                raise Transient(f"topic {topic.name} not created: error {code}")
+    except (KafkaError, OSError) as error:
+        raise Transient(f"no broker: {type(error).__name__}") from None
+    finally:
+        await admin.close()
+    return created

@@ -1,0 +1,427 @@
+"""The outbox inside the document: a command changes one document and, in the same write, appends the events it makes.
+
+Fields that every such document has, beside its state:
+
+- `_id`, `agency`
+- `seq`     number of events ever appended
+- `events`  all of them: the audit trail and the source of `republish`. Entries hold id, n, type, at, known_at, actor,
+            reason, trace and small before/after values; never texts or personal fields, which live once in the document.
+- `unsent`  the first event that may not be published yet; absent when all are
+- `due`     since when (database clock) something waits; the sweeper claims what is overdue by moving it forward
+
+The relay publishes from the post-image of the write, one event of a document at a time, stops that document at the first
+failure, and marks what was acknowledged. Copies may repeat; first appearances are in order per document. See
+docs/decisions/0003-outbox-inside-the-document.md for why nothing looser will do.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import bson
+from bson.binary import UuidRepresentation
+from bson.codec_options import CodecOptions
+from pymongo import IndexModel, ReturnDocument, UpdateMany, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from uuid_utils.compat import uuid7
+
+from contracts.envelope import Event, Payload
+from contracts.events import CATALOGUE
+from kit import metrics
+from kit.errors import Conflict, NotFound, Permanent, Transient
+from kit.kafka import MAX_EVENT_BYTES, Publisher
+from kit.logging import get_logger
+from kit.mongo import FAST, Collection, CollectionSpec, Document, ServerClock, duplicate_indexes, only_duplicates
+
+SWEEP_AFTER = timedelta(seconds=5)
+LEASE = timedelta(seconds=25)
+_TAIL = 20
+"""Events that a command's post-image brings along; a longer backlog is read by the relay."""
+_ATTEMPTS = 30
+_CODEC: CodecOptions[Document] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that happened to an aggregate: becomes one event.
+
+    `at` is the business time, `known_at` when the system learnt it; `changes` holds small before/after values, never texts or
+    personal fields. `trace` is the W3C trace id of the request behind it.
+    """
+
+    type: str
+    at: datetime
+    known_at: datetime
+    actor: str
+    reason: str | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    trace: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a decision does to a document: fields set and removed, and the acts that say so (at least one)."""
+
+    acts: Sequence[Act]
+    set: Mapping[str, Any] = field(default_factory=dict)
+    unset: Sequence[str] = ()
+
+
+Render = Callable[[Document, Document], Payload]
+"""(document, entry of its `events`) → the state that the event carries."""
+
+Decide = Callable[[Document], Change | None]
+"""A pure decision on the current document. None: nothing to do. Raises a `Permanent` when the act is not allowed."""
+
+
+def outbox_index() -> IndexModel:
+    """The index the sweeper works on: only documents with something unpublished are in it."""
+    return IndexModel([("due", 1)], name="outbox", partialFilterExpression={"due": {"$exists": True}})
+
+
+def spec(name: str, *indexes: IndexModel) -> CollectionSpec:
+    """A collection of outbox documents, with its validator."""
+    validator = {
+        "$jsonSchema": {
+            "bsonType": "object",
+            "required": ["_id", "agency", "seq", "events"],
+            "properties": {"agency": {"bsonType": "string"}, "seq": {"bsonType": ["int", "long"], "minimum": 1}},
+        }
+    }
+    return CollectionSpec(name, (outbox_index(), *indexes), validator)
+
+
+class Outbox:
+    """One collection of aggregates that speak through events.
+
+    `render` gives the state an event carries; `subject` and `source` fill the envelope. A type may go to another topic than
+    its siblings (a letter asked for by a registration): the catalogue decides.
+    """
+
+    def __init__(
+        self,
+        collection: Collection,
+        clock: ServerClock,
+        *,
+        source: str,
+        render: Render,
+        subject: Callable[[Document, Document], str] = lambda document, _: str(document["_id"]),
+    ) -> None:
+        self.collection = collection
+        self.name = collection.name
+        self._clock = clock
+        self._source = source
+        self._render = render
+        self._subject = subject
+        self._offer: Callable[[Outbox, Document], None] = lambda _outbox, _document: None
+
+    def attach(self, offer: "Callable[[Outbox, Document], None]") -> None:
+        """Tell the relay of every write."""
+        self._offer = offer
+
+    async def new(self, _id: Any, agency: str, state: Mapping[str, Any], acts: Sequence[Act]) -> Document:
+        """A document ready to be inserted. Raises `Permanent` if its event could outgrow what the broker takes."""
+        document: Document = {
+            "_id": _id,
+            "agency": agency,
+            **state,
+            "seq": len(acts),
+            "unsent": 1,
+            "due": await self._clock.now(),
+            "events": [_entry(act, n) for n, act in enumerate(acts, 1)],
+        }
+        _check_size(document)
+        return document
+
+    async def insert(self, document: Document) -> bool:
+        """Insert durably and hand to the relay; False if the id is taken (an earlier delivery of the same thing)."""
+        try:
+            await self.collection.insert_one(document)
+        except DuplicateKeyError:
+            return False
+        self.offer(document)
+        return True
+
+    async def insert_many(self, documents: Sequence[Document]) -> None:
+        """Insert those that are not there yet, each durable or an error raised; the rest is left as it is."""
+        if not documents:
+            return
+        taken: frozenset[int] = frozenset()
+        try:
+            await self.collection.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            if not only_duplicates(error):
+                raise
+            taken = duplicate_indexes(error)
+        for index, document in enumerate(documents):
+            if index not in taken:
+                self.offer(document)
+
+    def offer(self, document: Document) -> None:
+        """Hand a post-image to the relay (for writers that insert by themselves)."""
+        self._offer(self, document)
+
+    async def get(self, _id: Any, agency: str, *, events: bool = False) -> Document:
+        """The aggregate, without its events unless asked for. Raises `NotFound`."""
+        document = await self.collection.find_one({"_id": _id, "agency": agency}, None if events else {"events": 0})
+        if document is None:
+            raise NotFound(self.name)
+        return document
+
+    async def change(self, _id: Any, agency: str, decide: Decide) -> Document:
+        """Decide on the current document and write the change with compare-and-set; on a lost race read and decide again.
+
+        Returns the document as it is afterwards (without all but its last events). Raises `NotFound`, whatever `decide` raises,
+        and `Conflict` when the race is lost too often.
+        """
+        for _ in range(_ATTEMPTS):
+            current = await self.get(_id, agency)
+            change = decide(current)
+            if change is None:
+                return current
+            after = await self._write(current, change)
+            if after is not None:
+                self.offer(after)
+                return after
+        raise Conflict(f"{self.name} changed too often")
+
+    async def _write(self, current: Document, change: Change) -> Document | None:
+        n = current["seq"]
+        entries = [_entry(act, n + k) for k, act in enumerate(change.acts, 1)]
+        _check_size({**current, **change.set})
+        update: Document = {
+            "$push": {"events": {"$each": entries}},
+            "$set": {**change.set, "seq": n + len(entries)},
+            "$currentDate": {"due": True},
+            "$min": {"unsent": n + 1},
+        }
+        if change.unset:
+            update["$unset"] = dict.fromkeys(change.unset, "")
+        return await self.collection.find_one_and_update(
+            {"_id": current["_id"], "agency": current["agency"], "seq": n},
+            update,
+            projection={"events": {"$slice": -_TAIL}},
+            return_document=ReturnDocument.AFTER,
+        )
+
+    def event(self, document: Document, entry: Document) -> Event[Payload]:
+        """The event of one entry, with the state of the document as it is held."""
+        kind = CATALOGUE[entry["type"]]
+        data = self._render(document, entry)
+        return Event[Payload].model_construct(
+            specversion="1.0",
+            id=entry["id"],
+            source=self._source,
+            type=entry["type"],
+            subject=self._subject(document, entry),
+            time=entry["known_at"],
+            datacontenttype="application/json",
+            dataschema=kind.state.__name__,
+            agency=document["agency"],
+            sequence=entry["n"],
+            correlationid=entry.get("trace", ""),
+            data=data,
+        )
+
+
+def step(act: Act, n: int, state: str) -> Document:
+    """A dated step, as a document keeps it in `steps` and its events carry it."""
+    return {"n": n, "at": act.at, "known_at": act.known_at, "state": state}
+
+
+def _entry(act: Act, n: int) -> Document:
+    if act.type not in CATALOGUE:
+        raise ValueError(f"{act.type} is not in the catalogue")
+    return {
+        "id": uuid7(),
+        "n": n,
+        "type": act.type,
+        "at": act.at,
+        "known_at": act.known_at,
+        "actor": act.actor,
+        "reason": act.reason,
+        "changes": dict(act.changes),
+        "trace": act.trace,
+    }
+
+
+def _check_size(document: Document) -> None:
+    state = {k: v for k, v in document.items() if k != "events"}
+    if len(bson.encode(state, codec_options=_CODEC)) > MAX_EVENT_BYTES * 2 // 3:
+        raise Permanent("too large for one event")
+
+
+@dataclass(slots=True)
+class _Work:
+    """What one document's task still has to do: the newest post-image offered since it began."""
+
+    outbox: Outbox
+    newest: Document | None
+
+
+class Relay:
+    """Publishes what the outboxes of one process wrote, and sweeps up what any process left behind.
+
+    At most `in_flight` documents are worked on at once and `backlog` wait; what comes beyond is left to the sweeper, so memory
+    stays bounded when Kafka is away.
+    """
+
+    def __init__(self, publisher: Publisher, outboxes: Sequence[Outbox], *, in_flight: int = 500, backlog: int = 5_000) -> None:
+        self._publisher = publisher
+        self._outboxes = outboxes
+        self._slots = asyncio.Semaphore(in_flight)
+        self._backlog = backlog
+        self._work: dict[tuple[str, Any], _Work] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._marks: dict[tuple[str, Any], int] = {}
+        self._marking: asyncio.Task[None] | None = None
+        self._failing = False
+        for outbox in outboxes:
+            outbox.attach(self.offer)
+
+    def offer(self, outbox: Outbox, document: Document) -> None:
+        """Take a post-image; returns at once."""
+        key = (outbox.name, document["_id"])
+        if (work := self._work.get(key)) is not None:
+            if work.newest is None or work.newest["seq"] < document["seq"]:
+                work.newest = document
+            return
+        if len(self._work) >= self._backlog or "unsent" not in document:
+            return
+        self._work[key] = _Work(outbox, document)
+        task = asyncio.create_task(self._publish_document(key))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def run(self) -> None:
+        """Sweep until cancelled: every second while Kafka answers, more slowly and with one document while it does not."""
+        pause = 1.0
+        while True:
+            await asyncio.sleep(pause)
+            for outbox in self._outboxes:
+                try:
+                    await self._sweep(outbox, limit=1 if self._failing else 500)
+                except PyMongoError as error:
+                    get_logger().warning("sweep_failed", collection=outbox.name, error=type(error).__name__)
+            pause = min(pause * 2, 8.0) if self._failing else 1.0
+
+    async def stop(self, *, within: float = 10.0) -> None:
+        """Let what is in flight finish and write its marks; what does not finish is swept up after the restart."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while self._tasks:
+                    await asyncio.wait(set(self._tasks))
+                while self._marking is not None:
+                    await asyncio.shield(self._marking)
+
+    async def _publish_document(self, key: tuple[str, Any]) -> None:
+        work = self._work[key]
+        sent = 0
+        try:
+            async with self._slots:
+                while (document := work.newest) is not None:
+                    work.newest = None
+                    sent = await self._publish_events(work.outbox, document, sent)
+        except Transient:
+            self._failing = True
+            await self._give_back(work.outbox, key[1])
+        except PyMongoError as error:
+            get_logger().warning("outbox_read_failed", collection=work.outbox.name, error=type(error).__name__)
+        except Exception as error:
+            get_logger().error("event_not_rendered", collection=work.outbox.name, exc_info=error)
+        finally:
+            del self._work[key]
+
+    async def _publish_events(self, outbox: Outbox, document: Document, sent: int) -> int:
+        """Publish from the image's own `unsent`, one at a time; returns the last acknowledged."""
+        if "unsent" not in document:
+            return sent
+        first = max(document["unsent"], sent + 1)
+        entries = {e["n"]: e for e in document["events"]}
+        if first <= document["seq"] and first not in entries:
+            document = await outbox.get(document["_id"], document["agency"], events=True)
+            entries = {e["n"]: e for e in document["events"]}
+        for n in range(first, document["seq"] + 1):
+            event = outbox.event(document, entries[n])
+            topic = CATALOGUE[event.type].topic
+            await self._publisher.publish(topic, event.subject.encode(), event.encode(), _headers(event))
+            self._failing = False
+            self._mark(outbox, document["_id"], n)
+            sent = n
+        return sent
+
+    def _mark(self, outbox: Outbox, _id: Any, n: int) -> None:
+        key = (outbox.name, _id)
+        self._marks[key] = max(n, self._marks.get(key, 0))
+        if self._marking is None:
+            self._marking = asyncio.create_task(self._write_marks())
+
+    async def _write_marks(self) -> None:
+        """Write marks in bulk, one bulk at a time: those that come meanwhile share the next. A lost mark only republishes."""
+        by_name = {outbox.name: outbox for outbox in self._outboxes}
+        try:
+            while self._marks:
+                marks, self._marks = self._marks, {}
+                for name in {name for name, _ in marks}:
+                    updates = [_mark_update(_id, n) for (of, _id), n in marks.items() if of == name]
+                    collection = by_name[name].collection.with_options(write_concern=FAST)
+                    await collection.bulk_write(updates, ordered=False)
+        except PyMongoError as error:
+            get_logger().warning("marks_lost", error=type(error).__name__)
+        finally:
+            self._marking = None
+
+    async def _give_back(self, outbox: Outbox, _id: Any) -> None:
+        """Return the lease, so that any process may sweep it as soon as Kafka answers again."""
+        with contextlib.suppress(PyMongoError):
+            await outbox.collection.with_options(write_concern=FAST).update_one(
+                {"_id": _id, "due": {"$exists": True}},
+                [{"$set": {"due": {"$dateSubtract": {"startDate": "$$NOW", "unit": "second", "amount": 6}}}}],
+            )
+
+    async def _sweep(self, outbox: Outbox, *, limit: int) -> None:
+        """Claim overdue documents in one write and publish them."""
+        overdue = {"due": {"$exists": True}, "$expr": {"$lte": ["$due", _now_plus(-SWEEP_AFTER)]}}
+        found = await outbox.collection.find(overdue, {"_id": 1, "due": 1}).sort("due", 1).limit(limit).to_list(limit)
+        now = await outbox._clock.now()
+        oldest = (now - found[0]["due"]).total_seconds() if found else 0.0
+        metrics.OUTBOX_OLDEST.labels(outbox.name).set(max(oldest, 0.0))
+        metrics.OUTBOX_PENDING.labels(outbox.name).set(len(found))
+        ids = [d["_id"] for d in found if (outbox.name, d["_id"]) not in self._work]
+        if not ids:
+            return
+        token = secrets.token_hex(8)
+        claim = UpdateMany({"_id": {"$in": ids}, **overdue}, [{"$set": {"due": _now_plus(LEASE), "claim": token}}])
+        await outbox.collection.with_options(write_concern=FAST).bulk_write([claim])
+        async for document in outbox.collection.find({"_id": {"$in": ids}, "claim": token}):
+            self.offer(outbox, document)
+
+
+def _mark_update(_id: Any, n: int) -> UpdateOne:
+    more = {"$gt": ["$seq", n]}
+    return UpdateOne(
+        {"_id": _id, "unsent": {"$lte": n}},
+        [
+            {
+                "$set": {
+                    "unsent": {"$cond": [more, n + 1, "$$REMOVE"]},
+                    "due": {"$cond": [more, "$due", "$$REMOVE"]},
+                }
+            }
+        ],
+    )
+
+
+def _now_plus(delta: timedelta) -> Document:
+    return {"$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": int(delta.total_seconds() * 1000)}}
+
+
+def _headers(event: Event[Payload]) -> list[tuple[str, bytes]]:
+    """W3C trace context: the trace of the request, and a span of the event's own."""
+    if len(event.correlationid) != 32:
+        return []
+    return [("traceparent", f"00-{event.correlationid}-{event.id.hex[-16:]}-01".encode())]
