@@ -291,6 +291,13 @@ def test_a_change_leaves_the_old_calendar_as_it_was_and_can_be_taken_back() -> N
     assert changed.with_year(CALENDAR.table(2022)).version == before
 
 
+def test_other_office_hours_are_another_calendar() -> None:
+    assert BAC_KAN_CALENDAR.version != CALENDAR.version
+    received = m("29/4/2022 17:15")
+    assert CALENDAR.received_on(received, after_hours=True) == d("4/5/2022")
+    assert BAC_KAN_CALENDAR.received_on(received, after_hours=True) == d("29/4/2022")
+
+
 def test_named_moments_never_move_with_the_calendar() -> None:
     closing = CALENDAR.named_minute(m("20/11/2021 17:30"), rule="D1")
     changed = CALENDAR.with_day_off(d("20/11/2021"), "nghỉ").with_day_off(d("22/11/2021"), "nghỉ")

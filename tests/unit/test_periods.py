@@ -184,6 +184,13 @@ def test_a_code_names_its_period(period: Period) -> None:
     assert parse_period(period.code) == period
 
 
+@given(periods())
+def test_a_period_holds_its_first_moment_and_not_its_end(period: Period) -> None:
+    assert period.contains(period.start)
+    assert period.contains(at(period.last_day, time.max))
+    assert not period.contains(period.end)
+
+
 @given(MOMENTS)
 def test_every_moment_is_in_exactly_one_month_quarter_and_year(moment: datetime) -> None:
     years = range(moment.year - 1, moment.year + 2)
