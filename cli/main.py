@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import serve, up
+from cli import deadletters, migrate, republish, serve, up
 
 app = typer.Typer(
     name="doithoai",
@@ -12,3 +12,6 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("up")(up.up)
+app.command("migrate")(migrate.migrate)
+app.command("republish")(republish.republish)
+app.add_typer(deadletters.app, name="deadletters")

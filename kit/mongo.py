@@ -144,6 +144,7 @@ class CollectionSpec:
     name: str
     indexes: Sequence[IndexModel] = ()
     validator: Mapping[str, Any] = field(default_factory=dict)
+    has_outbox: bool = False
 
 
 async def apply(database: Database, specs: Sequence[CollectionSpec]) -> None:

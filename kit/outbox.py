@@ -92,7 +92,7 @@ def spec(name: str, *indexes: IndexModel) -> CollectionSpec:
             "properties": {"agency": {"bsonType": "string"}, "seq": {"bsonType": ["int", "long"], "minimum": 1}},
         }
     }
-    return CollectionSpec(name, (outbox_index(), *indexes), validator)
+    return CollectionSpec(name, (outbox_index(), *indexes), validator, has_outbox=True)
 
 
 class Outbox:

@@ -25,6 +25,7 @@ class ServiceSettings(BaseSettings):
     mongodb_timeout_ms: int = Field(5_000, gt=0, description="Bound of every database operation")
     store_driver: Literal["motor", "pymongo"] = "motor"
     kafka_bootstrap: str = "127.0.0.1:9092"
+    kafka_replication: int = Field(1, gt=0, description="Replicas of a topic, when migrate creates it")
     kafka_group_prefix: str = Field("doithoai", description="Consumer groups are named <prefix>.<service>")
     agencies_dir: Path = Path("agencies")
     session_secret: SecretStr = Field(
