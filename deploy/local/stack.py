@@ -140,6 +140,7 @@ class LocalStack:
             "public_url": self.public_url,
             "mongodb_url": self.mongodb_url,
             "kafka_bootstrap": self.kafka_bootstrap,
+            "kafka_replication": str(len(self.ports.kafka)),
             "agencies_dir": str(ROOT / "agencies"),
             "fonts_dir": str(self.cache / "fonts"),
             "session_secure": "false",
