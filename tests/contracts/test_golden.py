@@ -1,0 +1,84 @@
+"""Records published by older services must be read by newer ones: every type of the catalogue has a golden record."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from contracts import asyncapi
+from contracts.envelope import Payload, Undecodable, decode
+from contracts.events import CATALOGUE, models
+from contracts.model import Person, Recipient, SectionText
+from contracts.topics import CONTACT_DAYS, TOPICS, Topic
+from contracts.views import FIGURES
+from tests.contracts.samples import golden_file
+
+
+def _lines(topic: Topic) -> list[bytes]:
+    return golden_file(topic).read_bytes().splitlines()
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda t: t.name)
+def test_golden_records_are_read_and_written_alike(topic: Topic) -> None:
+    for line in _lines(topic):
+        event = decode(line, models(topic))
+        written = json.loads(event.encode())
+        golden = json.loads(line)
+        assert _covers(written, golden), f"{event.type} lost something that older records carry"
+
+
+def _covers(new: object, old: object) -> bool:
+    """Whether everything in `old` is in `new` (fields may have been added since)."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return all(k in new and _covers(new[k], v) for k, v in old.items())
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(_covers, new, old))
+    return old == new
+
+
+def test_every_type_has_its_golden_record() -> None:
+    golden = {json.loads(line)["type"] for topic in TOPICS for line in _lines(topic)}
+    assert golden == set(CATALOGUE)
+
+
+def test_asyncapi_document_is_current() -> None:
+    current = Path("docs/asyncapi.json").read_text(encoding="utf-8").strip()
+    assert current == asyncapi.document(), "run: python -m contracts.asyncapi > docs/asyncapi.json"
+
+
+def _reaches(model: type[Payload], sought: type[Payload]) -> bool:
+    return sought.__name__ in json.dumps(model.model_json_schema().get("$defs", {}))
+
+
+@pytest.mark.parametrize("event_type", CATALOGUE.values(), ids=lambda t: t.name)
+def test_contact_data_travel_in_short_lived_topics_only(event_type: object) -> None:
+    kind = CATALOGUE[event_type.name]  # type: ignore[attr-defined]
+    if any(_reaches(kind.state, sought) for sought in (Person, Recipient, SectionText)):
+        assert kind.topic.retention_days == CONTACT_DAYS
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda t: t.name)
+def test_reporting_sees_no_contact_data(topic: Topic) -> None:
+    for line in _lines(topic):
+        seen = decode(line, models(topic, views=FIGURES)).encode().decode()
+        if topic.name.endswith(".letters") or topic.name == "routing.staff":
+            continue  # reporting does not read these
+        assert "hop-thu.example" not in seen
+        assert "0912345678" not in seen
+        assert "Xin hỏi" not in seen
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "empty record"),
+        (b"\xff\xfe", "not JSON"),
+        (b"{}", "no type"),
+        (b"[]", "no type"),
+        (b'{"type":"registration.received.v9"}', "unknown type or version"),
+        (b'{"type":"registration.received.v1"}', "missing"),
+    ],
+)
+def test_what_is_no_event_is_told_apart_without_quoting_it(value: bytes | None, reason: str) -> None:
+    with pytest.raises(Undecodable, match=reason):
+        decode(value, models(*TOPICS))
