@@ -21,8 +21,8 @@ from deploy.local.errors import StackError
 from deploy.local.paths import LOCAL, ROOT
 from deploy.local.ports import Ports
 from deploy.local.stack import LocalStack
+from deploy.local.supervisor import last_line
 
-COMMAND_TIMEOUT = 120
 SIGN_INS = "sign-ins.json"
 
 Port = Annotated[int, typer.Option("--port", envvar="DOITHOAI_PORT", help="Port of the public site")]
@@ -59,15 +59,24 @@ def start(stack: LocalStack, console: Console) -> None:
     began = time.monotonic()
     stack.check_machine()
     download(stack.cache, console)
-    with console.status("Starting Kafka, MongoDB and the mail catcher…"):
+    with _step(console, "Kafka, MongoDB and the mail catcher"):
         stack.start_infrastructure()
-    with console.status("Creating topics and indexes…"):
+    with _step(console, "Topics and indexes"):
         run_command(stack, "migrate")
-    with console.status("Loading the sample agencies…"):
+    with _step(console, "Sample agencies"):
         run_command(stack, "sample", "--sign-ins", str(stack.state / SIGN_INS))
-    with console.status("Starting the four services and the proxy…"):
+    with _step(console, "Four services and the proxy"):
         stack.start_services()
-    console.print(f"Started in {time.monotonic() - began:.1f} s.")
+    console.print(f"Ready after {time.monotonic() - began:.1f} s.")
+
+
+@contextmanager
+def _step(console: Console, what: str) -> Iterator[None]:
+    """Shows what is going on, and afterwards how long it took."""
+    began = time.monotonic()
+    with console.status(f"{what}…"):
+        yield
+    console.print(f"  {what}: {time.monotonic() - began:.1f} s")
 
 
 def download(cache: Path, console: Console) -> None:
@@ -85,20 +94,20 @@ def download(cache: Path, console: Console) -> None:
 
 def run_command(stack: LocalStack, *arguments: str) -> None:
     """Run a command of this command line against the stack; raises StackError with its last line when it fails."""
-    done = subprocess.run(
-        [sys.executable, "-m", "cli", *arguments],
-        env=stack.command_env(),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_TIMEOUT,
-        check=False,
-    )
-    if done.returncode != 0:
-        log = stack.log_dir / f"{arguments[0]}.log"
-        log.write_text(done.stdout + done.stderr, encoding="utf-8")
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
-        raise StackError(f"`doithoai {arguments[0]}` failed: {' '.join(last)} (log: {log})")
+    name = arguments[0]
+    log = stack.log_dir / f"{name}.log"
+    with log.open("w") as output:
+        status = subprocess.run(
+            [sys.executable, "-m", "cli", *arguments],
+            env=stack.command_env(),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        ).returncode
+    if status != 0:
+        raise StackError(f"`doithoai {name}` failed: {last_line(log)}")
 
 
 def overview(stack: LocalStack) -> Table:

@@ -34,6 +34,8 @@ class LocalStack:
 
     def __init__(self, state: Path, *, ports: Ports | None = None, cache: Path = CACHE, say: Say = lambda _: None) -> None:
         self.state = state.absolute()
+        # Data and mails of people, secrets, passwords: for this user alone.
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.ports = ports or Ports.free()
         self.cache = cache
         self.mail_dir = self.state / "mail"

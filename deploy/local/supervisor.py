@@ -109,7 +109,7 @@ class Process:
             if self._stopping.is_set():
                 return
             if not was_ready and attempt == 0:
-                self.failure = f"{self.program.name} stopped while starting ({_ending(status)}): {self._last_line()}"
+                self.failure = f"{self.program.name} stopped while starting ({_ending(status)}): {last_line(self.log)}"
                 return
             attempt = 1 if time.monotonic() - started > STEADY_AFTER else attempt + 1
             wait = BACKOFF[min(attempt, len(BACKOFF)) - 1]
@@ -136,11 +136,6 @@ class Process:
                 return True
             self._stopping.wait(PROBE_INTERVAL)
         return False
-
-    def _last_line(self) -> str:
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
-        return f"{last[:300]} (log: {self.log})"
 
 
 class Supervisor:
@@ -179,6 +174,13 @@ class Supervisor:
 
 def _ending(status: int) -> str:
     return f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+
+
+def last_line(log: Path) -> str:
+    """What a program wrote last, and where the rest is."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
+    return f"{last[:300]} (log: {log})"
 
 
 def _make_room(log: Path) -> None:
