@@ -1,0 +1,93 @@
+"""Queries on plans and dialogues."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pymongo import IndexModel
+
+from contracts.model import DialogueState, PlanState
+from kit.mongo import Collection, CollectionSpec, Database, Document, ServerClock
+from kit.outbox import Outbox, spec
+from services.routing import calendars
+
+SPECS: tuple[CollectionSpec, ...] = (
+    spec("plans", IndexModel([("agency", 1), ("year", -1)], name="by_year")),
+    spec(
+        "dialogues",
+        IndexModel([("agency", 1), ("plan", 1), ("ordinal", 1)], name="by_plan"),
+        IndexModel([("agency", 1), ("status", 1), ("starts_at", 1)], name="by_date"),
+        IndexModel([("unfinished", 1)], name="unfinished", partialFilterExpression={"unfinished.0": {"$exists": True}}),
+    ),
+    calendars.SPEC,
+)
+
+_WITHOUT_EVENTS = {"events": 0}
+_MANY = 200
+"""An agency has a few dialogues a year: no list of them needs pages, and none is unbounded."""
+
+
+def plans_outbox(database: Database, clock: ServerClock) -> Outbox:
+    return Outbox(database["plans"], clock, source="routing", render=lambda document, _: PlanState.model_validate(document))
+
+
+def dialogues_outbox(database: Database, clock: ServerClock) -> Outbox:
+    return Outbox(
+        database["dialogues"], clock, source="routing", render=lambda document, _: DialogueState.model_validate(document)
+    )
+
+
+async def plans(collection: Collection, agency: str) -> list[Document]:
+    """An agency's plans, newest first."""
+    return await collection.find({"agency": agency}, _WITHOUT_EVENTS).sort([("year", -1), ("_id", 1)]).limit(_MANY).to_list(_MANY)
+
+
+async def plan_numbered(collection: Collection, agency: str, year: int, number: str) -> Document | None:
+    return await collection.find_one({"agency": agency, "year": year, "number": number}, _WITHOUT_EVENTS)
+
+
+async def dialogue(collection: Collection, agency: str, dialogue_id: str) -> Document | None:
+    return await collection.find_one({"_id": dialogue_id, "agency": agency}, _WITHOUT_EVENTS)
+
+
+async def dialogues_of_plan(collection: Collection, agency: str, plan: str) -> list[Document]:
+    """A plan's dialogues in their order."""
+    cursor = collection.find({"agency": agency, "plan": plan}, _WITHOUT_EVENTS).sort("ordinal", 1)
+    return await cursor.limit(_MANY).to_list(_MANY)
+
+
+async def dialogues(collection: Collection, agency: str) -> list[Document]:
+    """An agency's dialogues, newest year first."""
+    cursor = collection.find({"agency": agency}, _WITHOUT_EVENTS).sort([("year", -1), ("plan", 1), ("ordinal", 1)])
+    return await cursor.limit(_MANY).to_list(_MANY)
+
+
+async def scheduled(collection: Collection, agency: str) -> list[Document]:
+    """Dialogues of an agency that are still to come or whose notice is not out: their deadlines can move."""
+    open_ones = {"agency": agency, "status": {"$ne": "cancelled"}, "notice": None}
+    return await collection.find(open_ones, _WITHOUT_EVENTS).sort([("year", -1), ("ordinal", 1)]).limit(_MANY).to_list(_MANY)
+
+
+async def next_open_dialogue(collection: Collection, agency: str, plan: str, at: datetime) -> Document | None:
+    """The plan's first dialogue, in their order, that a registration of `at` is in time for (D1, D4).
+
+    One whose closing has no date is open until it is held. When every closing has passed: the last one still to come.
+    """
+    to_come = [d for d in await dialogues_of_plan(collection, agency, plan) if d["status"] == "scheduled"]
+    return next((d for d in to_come if is_open(d, at)), to_come[-1] if to_come else None)
+
+
+def is_open(dialogue: Document, at: datetime) -> bool:
+    """Whether `at` is not after the dialogue's closing minute: "đến 17h30" is in time before 17:31:00 (D4)."""
+    closes_at: datetime | None = dialogue["closes_at"]
+    return closes_at is None or at.timestamp() < closes_at.timestamp() + 60
+
+
+async def unfinished(collection: Collection) -> Sequence[Document]:
+    """Dialogues with a fan-out that is still to be done, of every agency: the worker acts for each in its own."""
+    cursor = collection.find({"unfinished.0": {"$exists": True}}, _WITHOUT_EVENTS)
+    return await cursor.limit(_MANY).to_list(_MANY)
+
+
+async def finished(collection: Collection, dialogue_id: str, fanout_id: str) -> None:
+    """A fan-out is done. Not an event: nobody else needs to know, and repeating the step would cost nothing."""
+    await collection.update_one({"_id": dialogue_id}, {"$pull": {"unfinished": fanout_id}})
