@@ -4,6 +4,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALLED := .venv/installed
 COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+# Turns pip's lines into a counter.
+COUNT_PACKAGES := /^Collecting/ {printf "\r  %d fetched", ++n} /^Installing collected/ {printf ", installing"} \
+	{fflush()} END {if (n) print ""}
 
 .DEFAULT_GOAL := help
 .PHONY: help venv up demo test lint lock jars
@@ -39,9 +42,10 @@ venv: $(INSTALLED) ## Make .venv and install the locked packages
 $(INSTALLED): requirements-dev.lock
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo 'Python 3.11 or later is needed: install it, or name it with `make PYTHON=/path/to/python3`.' >&2; exit 1; }
-	@echo 'Installing the locked packages into .venv (once; about a minute)…'
 	@"$(PYTHON)" -m venv .venv >/dev/null || \
 		{ echo 'Python has no venv module: on Debian or Ubuntu run `sudo apt-get install python3-venv`.' >&2; exit 1; }
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements-dev.lock || \
-		{ echo 'The packages could not be installed (see above): check the network, then run the same command again.' >&2; exit 1; }
+	@echo 'Installing the locked packages into .venv (once; about a minute)'
+	@set -o pipefail; PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --disable-pip-version-check --retries 2 --require-hashes \
+		-r requirements-dev.lock 2> .venv/pip.err | awk '$(COUNT_PACKAGES)' || \
+		{ echo "The packages could not be installed: check the network, then run the same command again (details: .venv/pip.err)." >&2; exit 1; }
 	@touch $@
