@@ -1,0 +1,47 @@
+"""Official documents as PDF, in the layout of NĐ 30/2020 (appendix I): `render_pdf(document, fonts_dir) -> bytes`.
+
+The models say what each document needs; the `.typ` templates, one per document, say how it looks; `layout.typ` holds what
+they share. Rendering is a pure function of its input and costs CPU: call it in a thread.
+"""
+
+from kit.documents.models import (
+    NO_TASKS,
+    BlankForm,
+    Conclusion,
+    ConclusionItem,
+    ConclusionNotice,
+    DatedAt,
+    Document,
+    FormSection,
+    Invitation,
+    OfficialDocument,
+    OfficialLetter,
+    PersonalSlip,
+    PlainLetter,
+    ReceiptSlip,
+    Signer,
+    SlipQuestion,
+)
+from kit.documents.render import DocumentFailed, FontsMissing, render_pdf
+
+__all__ = [
+    "NO_TASKS",
+    "BlankForm",
+    "Conclusion",
+    "ConclusionItem",
+    "ConclusionNotice",
+    "DatedAt",
+    "Document",
+    "DocumentFailed",
+    "FontsMissing",
+    "FormSection",
+    "Invitation",
+    "OfficialDocument",
+    "OfficialLetter",
+    "PersonalSlip",
+    "PlainLetter",
+    "ReceiptSlip",
+    "Signer",
+    "SlipQuestion",
+    "render_pdf",
+]
