@@ -148,7 +148,6 @@ class LocalStack:
             "session_secure": "false",
             "smtp_host": HOST,
             "smtp_port": str(self.smtp_port),
-            "smtp_sender": "doi-thoai@so-khcn.example",
             "smtp_tls": "none",
             **self._own_secrets(),
         }
