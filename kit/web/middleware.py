@@ -1,0 +1,171 @@
+"""What surrounds every request, outermost first: trace, metrics, headers, the last resort for errors, the body limit.
+
+Plain ASGI: Starlette's BaseHTTPMiddleware would cost a task and two queues for each request.
+"""
+
+import fnmatch
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kit.metrics import REQUEST_SECONDS, REQUESTS
+from kit.tracing import current_trace, trace_of, tracing
+from kit.web.problems import route_template
+
+BODY_LIMIT = 1024 * 1024
+LARGE_BODY_LIMIT = 20 * 1024 * 1024
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+
+class Traced:
+    """Does the request under the caller's trace id, or a new one, and tells it in `X-Request-Id`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        with tracing(trace_of(Headers(scope=scope).get("traceparent"))):
+            await self._app(scope, receive, send)
+
+
+class Measured:
+    """Counts requests by route template, method and status."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = 500
+        begun = time.perf_counter()
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            route = route_template(scope)
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            REQUESTS.labels(route, method, str(status)).inc()
+            REQUEST_SECONDS.labels(route).observe(time.perf_counter() - begun)
+
+
+class Hardened:
+    """Security headers. Pages are not stored by browsers unless a handler says so: they may stand on a shared counter machine."""
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        self._app = app
+        self._fixed = {
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        }
+        if https:
+            self._fixed["Strict-Transport-Security"] = "max-age=31536000"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def adding(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._fixed.items():
+                    headers[name] = value
+                # Chromium's viewer for PDF is stopped by anything stricter.
+                pdf = headers.get("content-type", "").startswith("application/pdf")
+                headers["Content-Security-Policy"] = "frame-ancestors 'none'" if pdf else CONTENT_SECURITY_POLICY
+                headers.setdefault("Cache-Control", "no-store")
+                headers["X-Request-Id"] = current_trace()
+            await send(message)
+
+        await self._app(scope, receive, adding)
+
+
+class LastResort:
+    """Answers what nothing else did: an unexpected error becomes a courteous 500, not a cut connection."""
+
+    def __init__(self, app: ASGIApp, *, answer: Callable[[Request, Exception], Awaitable[Response]]) -> None:
+        self._app = app
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def noting(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception as error:
+            if started:
+                raise
+            response = await self._answer(Request(scope, receive), error)
+            await response(scope, receive, send)
+
+
+class BodyLimited:
+    """413 for a body over the limit, whether its length is announced or it comes in chunks.
+
+    `large` are shell patterns of paths that take files (`/*/tiep-nhan/*/tep`).
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, limit: int = BODY_LIMIT, large_limit: int = LARGE_BODY_LIMIT, large: Sequence[str] = ()
+    ) -> None:
+        self._app = app
+        self._limit = limit
+        self._large_limit = large_limit
+        self._large = re.compile("|".join(fnmatch.translate(pattern) for pattern in large)) if large else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._large_limit if self._large and self._large.match(scope["path"]) else self._limit
+        announced = Headers(scope=scope).get("content-length", "")
+        if announced.isdigit() and int(announced) > limit:
+            raise _too_large()
+        received = 0
+
+        async def counting() -> Message:
+            nonlocal received
+            message = await receive()
+            if message["type"] == "http.request":
+                received += len(message.get("body", b""))
+                if received > limit:
+                    raise _too_large()
+            return message
+
+        await self._app(scope, counting, send)
+
+
+def _too_large() -> HTTPException:
+    return HTTPException(413, headers={"Connection": "close"})  # the rest of the body is not read

@@ -1,0 +1,59 @@
+"""The navigation bars, the same in all four services: the public one, and the staff's, where each sees what the role opens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kit.auth import READ_SEALED, Role, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """An entry. `path` stands below `/{agency}/`; it is shown to `roles`, or to holders of `permission`."""
+
+    label: str
+    path: str
+    roles: frozenset[Role] = frozenset()
+    permission: str = ""
+
+    def open_to(self, session: Session) -> bool:
+        """Whether this person sees the entry."""
+        return session.has(*self.roles) or self.permission in session.permissions
+
+
+SECTIONS = (
+    Section("Hàng đợi", "can-bo/", frozenset({Role.OFFICE, Role.OFFICER, Role.HEAD, Role.LEADERSHIP})),
+    Section("Phân loại", "can-bo/phan-loai", frozenset({Role.OFFICE})),
+    Section("Kế hoạch", "can-bo/ke-hoach", frozenset({Role.OFFICE, Role.LEADERSHIP})),
+    Section("Hạn chế", "can-bo/han-che", permission=READ_SEALED),
+    Section("Tiếp nhận", "tiep-nhan/", frozenset({Role.OFFICE})),
+    Section("Văn thư", "van-thu/", frozenset({Role.OFFICE})),
+    Section("Báo cáo", "bao-cao/", frozenset({Role.OFFICE, Role.HEAD, Role.LEADERSHIP, Role.CONTROL})),
+    Section("Lịch", "can-bo/lich", frozenset({Role.OFFICE})),
+    Section("Tài khoản", "can-bo/tai-khoan", frozenset({Role.ADMINISTRATOR})),
+)
+
+PUBLIC = (("Trang chủ", ""), ("Tra cứu phiếu đăng ký", "tra-cuu"))
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A section as one page shows it."""
+
+    label: str
+    href: str
+    current: bool
+
+
+def sections_for(session: Session, path: str) -> tuple[Entry, ...]:
+    """The entries for this person; the one whose address is the longest beginning of `path` is the current one."""
+    return _entries([(s.label, f"/{session.agency}/{s.path}") for s in SECTIONS if s.open_to(session)], path)
+
+
+def public_entries(agency: str, path: str) -> tuple[Entry, ...]:
+    """The entries of the public site of `agency`."""
+    return _entries([(label, f"/{agency}/{below}") for label, below in PUBLIC], path)
+
+
+def _entries(shown: Sequence[tuple[str, str]], path: str) -> tuple[Entry, ...]:
+    current = max((href for _, href in shown if path.startswith(href)), key=len, default="")
+    return tuple(Entry(label, href, href == current) for label, href in shown)

@@ -1,0 +1,131 @@
+"""Pages: Jinja2 with autoescape; an undefined name is an error; layout, macros and style are the same in every service."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import phonenumbers
+from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from kit import clock
+from kit.auth import Session
+from kit.tracing import current_trace
+from kit.web.navigation import public_entries, sections_for
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyFace:
+    """What every page shows of the agency. `name` is whole: Sở Khoa học và Công nghệ tỉnh Sơn La."""
+
+    code: str
+    name: str
+    superior: str = ""
+    address: str = ""
+    phone: str = ""
+    email: str = ""
+    hours: str = ""
+
+
+def _hashes() -> dict[str, str]:
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in sorted(STATIC.iterdir()) if file.is_file()}
+
+
+STATIC_HASHES: Mapping[str, str] = _hashes()
+
+
+def static_url(name: str) -> str:
+    """Address of a static file with the hash of its content, so that browsers may keep it for ever."""
+    return f"/static/{name}?v={STATIC_HASHES[name]}"
+
+
+def _date(value: date | datetime) -> date:
+    return clock.local_date(value) if isinstance(value, datetime) else value
+
+
+def format_phone(value: str) -> str:
+    """0912 345 678 of +84912345678; anything else as it is."""
+    try:
+        number = phonenumbers.parse(value, "VN")
+    except phonenumbers.NumberParseException:
+        return value
+    national = number.country_code == 84
+    kind = phonenumbers.PhoneNumberFormat.NATIONAL if national else phonenumbers.PhoneNumberFormat.INTERNATIONAL
+    return phonenumbers.format_number(number, kind)
+
+
+def format_number(value: int) -> str:
+    """1.234.567."""
+    return f"{value:,}".replace(",", ".")
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "date": lambda v: clock.format_date(_date(v)),
+    "date_long": lambda v: clock.format_date_long(_date(v)),
+    "date_in_words": lambda v: clock.format_date_in_words(_date(v)),
+    "time": clock.format_time,
+    "moment": clock.format_moment,
+    "moment_long": clock.format_moment_long,
+    "iso": lambda v: v.isoformat(),
+    "phone": format_phone,
+    "number": format_number,
+}
+
+
+class Templates:
+    """The pages of a service: its own directory first, then the kit's. `faces` finds an agency's face by code for error pages."""
+
+    def __init__(self, *directories: Path, faces: Callable[[str], AgencyFace | None] | None = None) -> None:
+        self._faces = faces
+        self.environment = Environment(
+            loader=FileSystemLoader([*directories, HERE / "templates"]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self.environment.filters.update(FILTERS)
+        self.environment.globals["static_url"] = static_url
+
+    def render(self, name: str, **context: Any) -> str:
+        """The text of a template."""
+        return self.environment.get_template(name).render(**context)
+
+    def page(
+        self,
+        request: Request,
+        name: str,
+        *,
+        agency: AgencyFace | None,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **context: Any,
+    ) -> HTMLResponse:
+        """A page. Every template has `agency`, `session` and `csrf` (of the signed-in member of staff, if any),
+        `navigation`, `public_navigation`, `path`, `trace`, and, unless given, `values` and `errors` (empty) and `flash` (None).
+        """
+        session: Session | None = getattr(request.state, "session", None)
+        defaults: dict[str, Any] = {
+            "agency": agency,
+            "session": session,
+            "csrf": getattr(request.state, "csrf", ""),
+            "navigation": sections_for(session, request.url.path) if session else (),
+            "public_navigation": public_entries(agency.code, request.url.path) if agency else (),
+            "path": request.url.path,
+            "trace": current_trace(),
+            "values": {},
+            "errors": {},
+            "flash": None,
+        }
+        return HTMLResponse(self.render(name, **(defaults | context)), status, dict(headers or {}))
+
+    def face_for(self, request: Request) -> AgencyFace | None:
+        """The face of the agency in the path, if it is one of ours."""
+        return self._faces(request.url.path.split("/")[1]) if self._faces else None
