@@ -64,7 +64,7 @@ CATALOGUE: Mapping[str, EventType] = {
             topics.DELIVERIES,
             DeliveryState,
             "delivery",
-            "sent deferred failed unknown held to_print printed posted to_phone phoned returned skipped",
+            "queued sent deferred failed unknown held to_print printed posted to_phone phoned returned skipped withdrawn",
         ),
     )
 }

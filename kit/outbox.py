@@ -189,20 +189,33 @@ class Outbox:
                 return after
         raise Conflict(f"{self.name} changed too often")
 
+    async def change_many(self, decided: Sequence[tuple[Document, Change]], *, guard: Sequence[str] = ()) -> int:
+        """Write changes that were decided on documents the caller holds, in one unordered bulk write.
+
+        Each is a compare-and-set on `seq` and on the fields named in `guard` (an absent one must still be absent). Returns how
+        many were written; for the others somebody else's write came between: the caller reads and decides again.
+        """
+        if not decided:
+            return 0
+        updates: list[UpdateOne] = []
+        after: list[Document] = []
+        for document, change in decided:
+            update, image = _prepare(document, change)
+            held = {name: document.get(name) for name in guard}
+            updates.append(
+                UpdateOne({"_id": document["_id"], "agency": document["agency"], "seq": document["seq"], **held}, update)
+            )
+            after.append(image)
+        written = (await self.collection.bulk_write(updates, ordered=False)).matched_count
+        if written == len(updates):  # else nobody knows which: the sweeper finds what was written
+            for image in after:
+                self.offer(image)
+        return written
+
     async def _write(self, current: Document, change: Change) -> Document | None:
-        n = current["seq"]
-        entries = [_entry(act, n + k) for k, act in enumerate(change.acts, 1)]
-        _check_size({**current, **change.set})
-        update: Document = {
-            "$push": {"events": {"$each": entries}},
-            "$set": {**change.set, "seq": n + len(entries)},
-            "$currentDate": {"due": True},
-            "$min": {"unsent": n + 1},
-        }
-        if change.unset:
-            update["$unset"] = dict.fromkeys(change.unset, "")
+        update, _ = _prepare(current, change)
         return await self.collection.find_one_and_update(
-            {"_id": current["_id"], "agency": current["agency"], "seq": n},
+            {"_id": current["_id"], "agency": current["agency"], "seq": current["seq"]},
             update,
             projection={"events": {"$slice": -_TAIL}},
             return_document=ReturnDocument.AFTER,
@@ -226,6 +239,25 @@ class Outbox:
             correlationid=entry.get("trace", ""),
             data=data,
         )
+
+
+def _prepare(current: Document, change: Change) -> tuple[Document, Document]:
+    """The update that writes a change, and the document as it is afterwards. Raises `Permanent` if it grew too large."""
+    n = current["seq"]
+    entries = [_entry(act, n + k) for k, act in enumerate(change.acts, 1)]
+    _check_size({**current, **change.set})
+    update: Document = {
+        "$push": {"events": {"$each": entries}},
+        "$set": {**change.set, "seq": n + len(entries)},
+        "$currentDate": {"due": True},
+        "$min": {"unsent": n + 1},
+    }
+    if change.unset:
+        update["$unset"] = dict.fromkeys(change.unset, "")
+    image = {name: value for name, value in current.items() if name not in change.unset}
+    image |= {**change.set, "seq": n + len(entries), "unsent": min(current.get("unsent", n + 1), n + 1)}
+    image["events"] = [*current.get("events", ()), *entries]
+    return update, image
 
 
 def step(act: Act, n: int, state: str) -> Document:
