@@ -8,7 +8,7 @@ from pymongo import IndexModel
 from contracts.model import DialogueState, PlanState
 from kit.mongo import Collection, CollectionSpec, Database, Document, ServerClock
 from kit.outbox import Outbox, spec
-from services.routing import calendars
+from services.routing import calendars, numbers
 
 SPECS: tuple[CollectionSpec, ...] = (
     spec("plans", IndexModel([("agency", 1), ("year", -1)], name="by_year")),
@@ -19,6 +19,7 @@ SPECS: tuple[CollectionSpec, ...] = (
         IndexModel([("unfinished", 1)], name="unfinished", partialFilterExpression={"unfinished.0": {"$exists": True}}),
     ),
     calendars.SPEC,
+    numbers.SPEC,
 )
 
 _WITHOUT_EVENTS = {"events": 0}
