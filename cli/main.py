@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import deadletters, migrate, republish, serve, up
+from cli import deadletters, migrate, republish, serve, staff, up
 
 app = typer.Typer(
     name="doithoai",
@@ -15,3 +15,4 @@ app.command("up")(up.up)
 app.command("migrate")(migrate.migrate)
 app.command("republish")(republish.republish)
 app.add_typer(deadletters.app, name="deadletters")
+app.add_typer(staff.app, name="staff")

@@ -143,8 +143,17 @@ class OfficeHours(_Frozen):
         return self.shifts[0][0]
 
     @property
+    def in_words(self) -> str:
+        """07 giờ 30 – 11 giờ 30, 13 giờ 30 – 17 giờ 00."""
+        return ", ".join(f"{_hour(start)} – {_hour(end)}" for start, end in self.shifts)
+
+    @property
     def closing(self) -> time:
         return self.shifts[-1][1]
+
+
+def _hour(value: time) -> str:
+    return f"{value.hour:02d} giờ {value.minute:02d}"
 
 
 class Method(StrEnum):
