@@ -1,0 +1,132 @@
+"""`POST /api/v1/{agency}/registrations`: registrations from programs.
+
+A plain endpoint: FastAPI's body and dependency handling would cost more than the rest of the request. Its OpenAPI
+description is made from the same models that check the body.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError
+from starlette.responses import Response
+
+from contracts.model import Channel
+from kit.acting import Acting
+from kit.errors import Invalid
+from kit.web import current_trace
+from kit.web.problems import ProblemDocument
+from services.intake.forms import RegistrationInput, api_key
+from services.intake.usecases import Intake, Receipt, register
+
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_SCHEMA = RegistrationInput.model_json_schema(ref_template="#/components/schemas/{model}", mode="validation")
+
+
+class RegistrationAnswer(BaseModel):
+    """Phiếu đã được tiếp nhận và lưu bền vững."""
+
+    case_number: str = Field(description="Số phiếu, dùng khi liên hệ với Sở")
+    tracking_code: str = Field(description="Mã tra cứu, chỉ giao cho người đăng ký")
+    tracking_url: str = Field(description="Trang tra cứu: nhập mã vào biểu mẫu, không đặt mã vào địa chỉ")
+    received_at: datetime
+    late: bool = Field(description="Đến sau thời hạn đăng ký; Văn phòng Sở sẽ xem xét và thông báo")
+
+
+_HEADER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    "description": "Khóa do chương trình gọi tự đặt cho mỗi phiếu; gửi lại cùng khóa, cùng nội dung thì nhận lại đúng kết quả cũ",
+}
+
+
+def router(intake: Intake) -> APIRouter:
+    """The routes of the programming interface."""
+    routes = APIRouter(prefix="/api/v1")
+
+    @routes.post(
+        "/{agency}/registrations",
+        status_code=201,
+        summary="Đăng ký tham gia đối thoại",
+        description="Ghi nhận một phiếu đăng ký. Khi có câu trả lời 201 hoặc 200, phiếu đã được lưu bền vững.",
+        responses={
+            201: {"model": RegistrationAnswer, "description": "Đã tiếp nhận"},
+            200: {"model": RegistrationAnswer, "description": "Phiếu đã được tiếp nhận trước đó với cùng khóa và cùng nội dung"},
+            400: {"model": ProblemDocument, "description": "Thiếu Idempotency-Key, hoặc nội dung không phải JSON"},
+            404: {"model": ProblemDocument, "description": "Không có cơ quan hoặc kế hoạch này"},
+            409: {"model": ProblemDocument, "description": "Khóa này đã dùng cho một phiếu có nội dung khác"},
+            413: {"model": ProblemDocument, "description": "Nội dung lớn hơn 1 MiB"},
+            415: {"model": ProblemDocument, "description": "Content-Type không phải application/json"},
+            422: {"model": ProblemDocument, "description": "Có mục chưa đúng, nêu trong `errors`"},
+            503: {"model": ProblemDocument, "description": "Chưa chắc đã lưu; xin gửi lại cùng khóa sau thời gian ở Retry-After"},
+        },
+        openapi_extra={
+            "parameters": [_HEADER, {"name": "agency", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RegistrationInput"}}},
+            },
+        },
+    )
+    async def post_registration(request: Request) -> Response:
+        key = _idempotency_key(request)
+        body = await _body(request)
+        acting = Acting(request.path_params["agency"], "registrant", intake.clock(), current_trace())
+        try:
+            receipt = await register(intake, acting, api_key(key), body.submission(), channel=Channel.API)
+        except Invalid as error:
+            places = body.places()
+            raise Invalid({places.get(name, name): detail for name, detail in error.errors.items()}) from None
+        return _answer(intake, acting.agency, receipt)
+
+    return routes
+
+
+def describe(app: FastAPI) -> None:
+    """Add the body's models to the OpenAPI document: FastAPI knows only those it parses itself."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        schemas = document["components"]["schemas"]
+        if "RegistrationInput" not in schemas:
+            schemas |= _SCHEMA["$defs"] | {"RegistrationInput": {k: v for k, v in _SCHEMA.items() if k != "$defs"}}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+
+
+def _idempotency_key(request: Request) -> str:
+    key = request.headers.get("idempotency-key", "")
+    if not _KEY.fullmatch(key):
+        raise RequestValidationError([{"type": "missing", "loc": ("header", "Idempotency-Key"), "msg": "", "input": None}])
+    return key
+
+
+async def _body(request: Request) -> RegistrationInput:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415)
+    try:
+        return RegistrationInput.model_validate_json(await request.body())
+    except ValidationError as error:
+        raise RequestValidationError(_in_body(error)) from None
+
+
+def _in_body(error: ValidationError) -> Sequence[Any]:
+    return [{**e, "loc": ("body", *e["loc"])} for e in error.errors(include_url=False, include_input=False)]
+
+
+def _answer(intake: Intake, agency: str, receipt: Receipt) -> Response:
+    answer = RegistrationAnswer(
+        case_number=receipt.document["case_number"],
+        tracking_code=receipt.code,
+        tracking_url=f"{intake.settings.public_url}/{agency}/tra-cuu",
+        received_at=receipt.document["received_at"],
+        late=receipt.document["late"],
+    )
+    return Response(answer.model_dump_json(), 201 if receipt.created else 200, media_type="application/json")

@@ -1,0 +1,146 @@
+"""A registration as intake stores it, and what its events make of it. Pure.
+
+The document: `_id`, `agency`, `case_number`, `plan`, `dialogue`, `channel`, `received_at`, `recorded_at`, `incoming_number`,
+`kind`, `person`, `preferred_way`, `sections` [no, title, text], `consent_version`, `incomplete`, `status`, `steps`, and
+
+- `payload_hash`  content of the request, to tell a repetition from another request under its key
+- `code_hash`     by which a tracking code finds it; the code itself is stored nowhere
+- `late`, `announced`  what was known of the dialogue at that moment, and so what the receipt says
+- `unrouted`      since when routing has not shown it (promise 2); removed when it has
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from contracts.envelope import Payload
+from contracts.letters import LateFields, LetterFields, Meeting, ReceiptFields
+from contracts.model import Channel, DialogueState, LetterKind, LetterState, Recipient, RegistrationState, Way
+from kit.letters import letter_id
+from services.intake.domain import Entry, Placement, Plan, Submission, section_texts
+
+Document = dict[str, Any]
+RECEIVED = "registration.received.v1"
+LETTER = "intake_letter.requested.v1"
+NO_EMAIL_WEB = "không có thư điện tử; mã tra cứu đã hiện trên màn hình"
+NO_EMAIL_ENTRY = "không có thư điện tử; phiếu tiếp nhận đã in hoặc mã tra cứu đã đọc qua điện thoại"
+
+
+def registration_fields(
+    submission: Submission,
+    entry: Entry,
+    *,
+    plan: Plan,
+    placement: Placement,
+    titles: Mapping[int, str],
+    case_number: str,
+    recorded_at: datetime,
+    incomplete: tuple[str, ...],
+    decide_by: str | None,
+) -> Document:
+    """What a registration's document holds beside its identity, hashes and events. `decide_by` is an ISO day, for a late one."""
+    return {
+        "case_number": case_number,
+        "plan": submission.plan,
+        "dialogue": submission.dialogue,
+        "channel": entry.channel,
+        "received_at": entry.received_at,
+        "recorded_at": recorded_at,
+        "incoming_number": entry.incoming_number,
+        "kind": submission.kind,
+        "person": submission.person.model_dump(),
+        "preferred_way": submission.preferred_way,
+        "sections": [s.model_dump() for s in section_texts(submission, titles)],
+        "consent_version": submission.consent_version,
+        "incomplete": list(incomplete),
+        "status": "received",
+        "steps": [{"n": 1, "at": entry.received_at, "known_at": recorded_at, "state": "received"}],
+        "late": placement.late,
+        "announced": _announced(plan, placement) | {"decide_by": decide_by},
+        "unrouted": recorded_at,
+    }
+
+
+def _announced(plan: Plan, placement: Placement) -> Document:
+    state = placement.dialogue.state if placement.dialogue else None
+    return {
+        "year": plan.state.year,
+        "meeting": _meeting(state).model_dump(mode="json"),
+        "closes_at": state.closes_at if state else None,
+        "invitations_due": state.invitations_due.isoformat() if state and state.invitations_due else None,
+    }
+
+
+def _meeting(state: DialogueState | None) -> Meeting:
+    if state is None:
+        return Meeting()
+    # The link of an online meeting goes to those invited, with the invitation.
+    return Meeting.model_validate(state.model_dump(exclude={"online_link"}))
+
+
+def letter_key(registration: UUID, kind: LetterKind) -> str:
+    """A registration has one receipt, or one notice that it was late."""
+    return f"registration/{registration}/{kind}"
+
+
+def letter_kind(document: Document) -> LetterKind:
+    """The letter that answers a registration (D4)."""
+    return LetterKind.LATE if document["late"] else LetterKind.RECEIPT
+
+
+def subject(document: Document, entry: Document) -> str:
+    """The aggregate that an event is about: the registration, or the letter asked for with it."""
+    if entry["type"] == LETTER:
+        return str(letter_id(document["agency"], letter_key(document["_id"], letter_kind(document))))
+    return str(document["_id"])
+
+
+def renderer(code_of: Callable[[UUID], str]) -> Callable[[Document, Document], Payload]:
+    """What a registration's events carry; `code_of` gives the tracking code, which only a letter shows."""
+
+    def render(document: Document, entry: Document) -> Payload:
+        if entry["type"] == LETTER:
+            return _letter(document, entry, code_of(document["_id"]))
+        return RegistrationState.model_validate(document)
+
+    return render
+
+
+def _letter(document: Document, entry: Document, code: str) -> LetterState:
+    kind = letter_kind(document)
+    person = document.get("person")
+    ways, reason = letter_ways(document)
+    return LetterState(
+        letter_key=letter_key(document["_id"], kind),
+        kind=kind,
+        recipient=Recipient.model_validate(person) if person else None,
+        ways=ways,
+        reason=reason,
+        requested_at=entry["known_at"],
+        case=document["_id"],
+        case_number=document["case_number"],
+        dialogue=document["dialogue"],
+        fields=_letter_fields(document, code).sent(),
+    )
+
+
+def letter_ways(document: Document) -> tuple[tuple[Way, ...], str]:
+    """By e-mail if there is an address; else not at all, since the code was shown or handed over already, and why."""
+    if (document.get("person") or {}).get("email"):
+        return (Way.EMAIL,), ""
+    shown = document["channel"] in (Channel.WEB, Channel.API)
+    return (), NO_EMAIL_WEB if shown else NO_EMAIL_ENTRY
+
+
+def _letter_fields(document: Document, code: str) -> LetterFields:
+    announced = document["announced"]
+    common = {
+        "registrant": document["kind"],
+        "received_at": document["received_at"],
+        "channel": document["channel"],
+        "sections": [s["title"] for s in document["sections"]],
+        "code": code,
+        **announced,
+    }
+    return (LateFields if document["late"] else ReceiptFields).model_validate(common)

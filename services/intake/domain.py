@@ -1,0 +1,202 @@
+"""The rules of intake: who may register when, what a form must hold, what a registration looks like (D1–D4).
+
+Pure: no I/O and no clock. Moments are aware datetimes.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from uuid import UUID, uuid5
+
+from contracts.model import Channel, DialogueState, Person, PlanState, RegistrantKind, SectionText, Way
+from kit.clock import local, local_date
+
+_REQUESTS = UUID("0c6d6f0e-2d7b-5a53-9c5f-4f2a6b1c7d20")
+
+
+# When one may register -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """A dialogue as it was announced. Without `starts_at` only its window is known, or nothing."""
+
+    id: str
+    state: DialogueState
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A published plan with its dialogues, by ordinal."""
+
+    id: str
+    state: PlanState
+    dialogues: tuple[Dialogue, ...] = ()
+
+    def dialogue(self, dialogue_id: str) -> Dialogue | None:
+        return next((d for d in self.dialogues if d.id == dialogue_id), None)
+
+
+class Window(StrEnum):
+    """Where a moment lies relative to registration."""
+
+    NOT_YET = "not_yet"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+def is_late(received_at: datetime, closes_at: datetime | None) -> bool:
+    """Whether it came after closing (D4). The closing names the last minute in time: "đến 17h30" ends at 17:31:00."""
+    if closes_at is None:
+        return False
+    return received_at >= closes_at.replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def opening(plan: Plan, dialogue: Dialogue | None) -> datetime | None:
+    """From when one may register; None: since the plan was published."""
+    return (dialogue.state.opens_at if dialogue else None) or plan.state.opens_at
+
+
+def window(plan: Plan, dialogue: Dialogue | None, at: datetime) -> Window:
+    """Whether one may register for this dialogue, or for the plan when it has announced none yet."""
+    opens_at = opening(plan, dialogue)
+    if opens_at is not None and at < opens_at:
+        return Window.NOT_YET
+    return Window.OPEN if dialogue is None or not _is_over(dialogue.state, at) else Window.CLOSED
+
+
+def _is_over(state: DialogueState, at: datetime) -> bool:
+    """A dialogue without a closing takes registrations until it begins."""
+    if state.status != "scheduled" or is_late(at, state.closes_at):
+        return True
+    return state.closes_at is None and state.starts_at is not None and at >= state.starts_at
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a registration would go: `dialogue` None means that the plan has announced none yet."""
+
+    window: Window
+    dialogue: Dialogue | None
+    opens_at: datetime | None = None
+
+    @property
+    def late(self) -> bool:
+        return self.window is Window.CLOSED
+
+
+def place(plan: Plan, at: datetime, chosen: str | None = None) -> Placement:
+    """The dialogue for a registration received at that moment (D1): the chosen one, else the next that is open, else the next
+    that opens, else the last that closed (D4: kept, and told so). Raises KeyError when the plan has no such dialogue.
+    """
+    if chosen is not None and plan.dialogue(chosen) is None:
+        raise KeyError("dialogue")
+    candidates = [d for d in plan.dialogues if chosen in (None, d.id) and (chosen or d.state.status != "cancelled")]
+    if not candidates:
+        return _placement(plan, None, at)
+    by_window = {w: [d for d in candidates if window(plan, d, at) is w] for w in Window}
+    for wanted in (Window.OPEN, Window.NOT_YET):
+        if by_window[wanted]:
+            return _placement(plan, by_window[wanted][0], at)
+    return _placement(plan, by_window[Window.CLOSED][-1], at)
+
+
+def _placement(plan: Plan, dialogue: Dialogue | None, at: datetime) -> Placement:
+    return Placement(window(plan, dialogue, at), dialogue, opening(plan, dialogue))
+
+
+# Numbers and identities ------------------------------------------------------------------------------------------------
+
+
+def registration_id(agency: str, key: str) -> UUID:
+    """The same request key of an agency is the same registration."""
+    return uuid5(_REQUESTS, f"{agency}/{key}")
+
+
+def case_number(prefix: str, received_at: datetime, n: int) -> str:
+    """SL-2026-000123; the year is that of the day of receipt in Vietnam."""
+    return f"{prefix}-{local_date(received_at).year}-{n:06d}"
+
+
+# What a form holds -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A form as it was filled in, from whatever channel."""
+
+    plan: str
+    person: Person
+    texts: Mapping[int, str]
+    dialogue: str | None = None
+    kind: RegistrantKind = RegistrantKind.INDIVIDUAL
+    preferred_way: Way | None = None
+    consent_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What staff note about a form that came on paper, by mail or by phone (D3)."""
+
+    channel: Channel
+    received_at: datetime
+    incoming_number: str | None = None
+
+
+def payload_hash(submission: Submission, entry: Entry | None = None) -> bytes:
+    """What tells a repetition from another request under the same key."""
+    content: dict[str, object] = {
+        "plan": submission.plan,
+        "dialogue": submission.dialogue,
+        "kind": submission.kind,
+        "person": submission.person.model_dump(),
+        "texts": {str(no): text for no, text in sorted(submission.texts.items())},
+        "preferred_way": submission.preferred_way,
+        "consent": submission.consent_version,
+    }
+    if entry is not None:
+        content["entry"] = [entry.channel, local(entry.received_at).isoformat(), entry.incoming_number]
+    return sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).digest()
+
+
+SECTIONS_EMPTY = "Ông/Bà chưa ghi nội dung nào. Xin Ông/Bà ghi nội dung vào ít nhất một mục của phiếu."
+CONSENT = "Sở cần sự đồng ý của Ông/Bà để xử lý thông tin trên phiếu. Xin Ông/Bà đọc thông báo và đánh dấu vào ô đồng ý."
+UNKNOWN_SECTION = "Mục này không có trong phiếu đăng ký."
+_MISSING = {
+    "name": "Xin Ông/Bà ghi họ và tên.",
+    "phone": "Xin Ông/Bà ghi số điện thoại, để Văn phòng Sở liên hệ khi cần.",
+    "address": "Xin Ông/Bà ghi địa chỉ, để Sở gửi giấy mời và trả lời.",
+    "email": "Xin Ông/Bà ghi địa chỉ thư điện tử.",
+}
+
+
+def missing(submission: Submission, required: Collection[str]) -> tuple[str, ...]:
+    """Names of required fields that are empty, in the form's order; `sections` when no section is filled.
+
+    The web and the API refuse such a form; a paper is taken as it is and flagged (D3).
+    """
+    absent = [name for name in required if not getattr(submission.person, name)]
+    return (*absent, *(() if submission.texts else ("sections",)))
+
+
+def check(
+    submission: Submission, *, required: Collection[str], sections: Collection[int], consent_version: str
+) -> dict[str, str]:
+    """Field → what is wrong, for a form that must be whole. `consent_version` is the privacy notice's that must be agreed to."""
+    errors = {name: SECTIONS_EMPTY if name == "sections" else _MISSING[name] for name in missing(submission, required)}
+    if submission.consent_version != consent_version:
+        errors["consent"] = CONSENT
+    return errors | unknown_sections(submission, sections)
+
+
+def unknown_sections(submission: Submission, sections: Collection[int]) -> dict[str, str]:
+    """Sections that the agency's form does not have."""
+    return {f"sections.{no}": UNKNOWN_SECTION for no in submission.texts if no not in sections}
+
+
+def section_texts(submission: Submission, titles: Mapping[int, str]) -> tuple[SectionText, ...]:
+    """The filled sections in the form's order."""
+    return tuple(SectionText(no=no, title=titles[no], text=submission.texts[no]) for no in sorted(submission.texts))

@@ -1,0 +1,145 @@
+"""What people, staff and programs send, as they send it, and what it means (`domain.Submission`)."""
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from contracts.model import Channel, Person, RegistrantKind, Way
+from kit import clock
+from kit.web.forms import Email, FormDate, FormTime, Input, Line, Phone, Text
+from kit.web.messages import courteous
+from services.intake.domain import Entry, Submission
+
+_PERSON = ("name", "address", "phone", "email", "organisation")
+Texts = dict[int, Text]
+
+
+class WebForm(Input):
+    """The registration form of the public site. `consent` holds the version of the notice that was agreed to."""
+
+    nonce: Annotated[str, Field(max_length=64)] = ""
+    dialogue: Line | None = None
+    name: Line = ""
+    address: Line = ""
+    phone: Phone = ""
+    email: Email = ""
+    organisation: Line = ""
+    kind: RegistrantKind = RegistrantKind.INDIVIDUAL
+    preferred_way: Way | None = None
+    sections: Texts = Field(default_factory=dict)
+    consent: Line | None = None
+
+    def submission(self, plan: str) -> Submission:
+        return Submission(
+            plan=plan,
+            person=Person(**{name: getattr(self, name) for name in _PERSON}),
+            texts=self.sections,
+            dialogue=self.dialogue,
+            kind=self.kind,
+            preferred_way=self.preferred_way,
+            consent_version=self.consent,
+        )
+
+
+def web_key(nonce: str, payload_hash: bytes) -> str:
+    """A double click is one registration; the same page sent again after a correction is another."""
+    return f"web:{nonce}:{payload_hash.hex()}"
+
+
+ENTRY_CHANNELS: Mapping[Channel, str] = {
+    Channel.PAPER: "Nộp trực tiếp (bản giấy)",
+    Channel.POST: "Qua đường bưu điện",
+    Channel.EMAIL: "Qua thư điện tử của Sở",
+    Channel.PHONE: "Qua điện thoại",
+    Channel.FEEDBACK_SECTION: "Qua chuyên mục phản ánh, kiến nghị trên Trang thông tin điện tử",
+    Channel.TELEVISION: "Qua chương trình truyền hình",
+}
+
+
+def _entry_channel(channel: Channel) -> Channel:
+    if channel not in ENTRY_CHANNELS:
+        raise courteous("Kênh này tự ghi nhận phiếu. Xin chọn kênh mà phiếu đã đến.")
+    return channel
+
+
+class EntryForm(WebForm):
+    """What staff type from a paper, a mail or a call (D3). A phone number stays as it is written there."""
+
+    required: ClassVar[Mapping[str, str]] = {
+        "plan": "Xin chọn kế hoạch.",
+        "channel": "Xin chọn kênh tiếp nhận.",
+        "received_on": "Xin ghi ngày nhận.",
+        "received_time": "Xin ghi giờ nhận, vì phiếu đến đúng hạn hay muộn tính theo giờ này.",
+    }
+
+    plan: Line
+    phone: Line = ""
+    channel: Annotated[Channel, AfterValidator(_entry_channel)]
+    received_on: FormDate
+    received_time: FormTime
+    incoming_number: Line | None = None
+
+    def entry(self) -> Entry:
+        return Entry(self.channel, clock.at(self.received_on, self.received_time), self.incoming_number)
+
+
+class PersonInput(Input):
+    """Người đăng ký. Họ tên và các mục mà mẫu phiếu của Sở yêu cầu là bắt buộc."""
+
+    name: Line = Field("", description="Họ và tên; với tổ chức, doanh nghiệp: người đại diện")
+    address: Line = Field("", description="Nơi thường trú hoặc địa chỉ")
+    phone: Phone = Field("", description="Điện thoại, ví dụ 0912 345 678")
+    email: Email = Field("", description="Thư điện tử")
+    organisation: Line = Field("", description="Tên cơ quan, tổ chức, doanh nghiệp, hợp tác xã")
+
+
+class SectionInput(Input):
+    """Nội dung của một mục trong phiếu."""
+
+    no: int = Field(ge=1, description="Số thứ tự của mục trong mẫu phiếu của Sở")
+    text: Text = Field(min_length=1, description="Nội dung, không quá 10.000 ký tự")
+
+
+class RegistrationInput(Input):
+    """Phiếu đăng ký tham gia đối thoại."""
+
+    plan: Line = Field(description="Mã kế hoạch, như trong địa chỉ trang kế hoạch")
+    dialogue: Line | None = Field(None, description="Mã Hội nghị; bỏ trống: Hội nghị gần nhất còn nhận đăng ký")
+    kind: RegistrantKind = Field(RegistrantKind.INDIVIDUAL, description="Cá nhân, tổ chức, doanh nghiệp hoặc hợp tác xã")
+    person: PersonInput
+    preferred_way: Way | None = Field(None, description="Cách Ông/Bà muốn nhận giấy mời và trả lời")
+    sections: list[SectionInput] = Field(description="Ít nhất một mục")
+    consent_version: Line | None = Field(None, description="Phiên bản thông báo bảo vệ dữ liệu cá nhân mà người đăng ký đồng ý")
+
+    @model_validator(mode="after")
+    def _each_section_once(self) -> Self:
+        if len({section.no for section in self.sections}) < len(self.sections):
+            raise courteous("Mỗi mục của phiếu chỉ được gửi một lần.")
+        return self
+
+    def submission(self) -> Submission:
+        return Submission(
+            plan=self.plan,
+            person=Person(**self.person.model_dump()),
+            texts={section.no: section.text for section in self.sections},
+            dialogue=self.dialogue,
+            kind=self.kind,
+            preferred_way=self.preferred_way,
+            consent_version=self.consent_version,
+        )
+
+    def places(self) -> dict[str, str]:
+        """Name of a field in the domain → its place in this body, for error pointers."""
+        sections = {f"sections.{section.no}": f"sections.{index}.no" for index, section in enumerate(self.sections)}
+        return {name: f"person.{name}" for name in _PERSON} | sections | {"consent": "consent_version"}
+
+
+def api_key(idempotency_key: str) -> str:
+    """Programs' keys are apart from those of web forms."""
+    return f"api:{idempotency_key}"
+
+
+def entry_key(nonce: str, payload_hash: bytes) -> str:
+    """As for a web form, so that a double click at the counter is one registration."""
+    return f"entry:{nonce}:{payload_hash.hex()}"

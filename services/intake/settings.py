@@ -1,0 +1,25 @@
+"""What intake needs beside the settings of every service."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from kit.settings import ServiceSettings
+
+
+class IntakeSettings(ServiceSettings):
+    """Intake answers people while they wait, so its database operations are bounded much more tightly."""
+
+    code_secret: SecretStr = Field(min_length=32, description="Key of the tracking codes; a change voids every code given out")
+    mongodb_timeout_ms: int = Field(
+        1_200, gt=0, description="Bound of every database operation; a write and its repetition fit into the request's deadline"
+    )
+    request_deadline_seconds: float = Field(3.0, gt=0, description="A registration is answered within this, with 503 if need be")
+    group_size: int = Field(200, gt=0, description="Registrations that share one write at most")
+    groups_in_flight: int = Field(2, gt=0, description="Writes under way at once")
+    group_queue: int = Field(2_000, gt=0, description="Registrations that may wait for a write; more are told 503")
+    case_number_block: int = Field(100, gt=0, description="Case numbers a process takes at once; unused ones stay gaps")
+    unrouted_after_seconds: float = Field(600.0, gt=0, description="Unseen by routing for so long, it is published again")
+    fonts_dir: Path = Field(
+        Path(".local/cache/fonts"), description="Directory of the Liberation Serif files that documents are set in"
+    )

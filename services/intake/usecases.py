@@ -1,0 +1,229 @@
+"""What intake does, one function per command."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from pymongo.errors import PyMongoError
+
+from contracts.model import Channel
+from kit.acting import Acting
+from kit.agency import Agency
+from kit.calendar import WorkCalendar
+from kit.clock import Clock, format_moment_long
+from kit.errors import Conflict, Invalid, NotFound, Unavailable
+from kit.files import FileStore
+from kit.logging import get_logger
+from kit.mongo import Document, is_transient
+from kit.outbox import Outbox
+from services.intake import domain
+from services.intake.announcements import Announcements
+from services.intake.codes import code_hash, tracking_code
+from services.intake.documents import LETTER, RECEIVED, registration_fields
+from services.intake.domain import Entry, Placement, Plan, Submission, Window
+from services.intake.groupcommit import GroupCommit
+from services.intake.metrics import PUBLISHED_AGAIN, REGISTRATIONS
+from services.intake.settings import IntakeSettings
+from services.intake.store import CaseNumbers, Projections, RegistrationStore
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What intake is made of, handed to every use case and page: made once by bootstrap.py."""
+
+    settings: IntakeSettings
+    agencies: Mapping[str, Agency]
+    calendars: Mapping[str, WorkCalendar]
+    clock: Clock
+    outbox: Outbox
+    commits: GroupCommit
+    registrations: RegistrationStore
+    numbers: CaseNumbers
+    projections: Projections
+    announcements: Announcements
+    files: FileStore
+
+    def agency(self, code: str) -> Agency:
+        """Raises `NotFound` for an agency that is not ours."""
+        try:
+            return self.agencies[code]
+        except KeyError:
+            raise NotFound("agency") from None
+
+    def code(self, registration: UUID) -> str:
+        """The tracking code of a registration."""
+        return tracking_code(self.settings.code_secret.get_secret_value().encode(), registration)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the answer to a registration shows. `created` is False for a repetition, which gets the same receipt."""
+
+    created: bool
+    code: str
+    document: Document
+
+
+async def register(
+    intake: Intake, acting: Acting, key: str, submission: Submission, *, channel: Channel = Channel.WEB
+) -> Receipt:
+    """Accept a whole form that came by itself (web, API): durable when this returns.
+
+    The same `key` with the same content is one registration. Raises `Invalid` (fields wrong, not open yet), `NotFound` (plan),
+    `Conflict` (the key was used for other content) and `Unavailable` (not known to be kept: send it again).
+    """
+    entry = Entry(channel, acting.now)
+    async with _answering(intake, channel):
+        agency = intake.agency(acting.agency)
+        plan = await intake.announcements.plan(agency.code, submission.plan)
+        placement = _place(plan, submission, entry.received_at)
+        errors = domain.check(
+            submission,
+            required=required_fields(agency),
+            sections=section_titles(agency),
+            consent_version=agency.privacy.version,
+        )
+        if errors:
+            raise Invalid(errors)
+        if placement.window is Window.NOT_YET:
+            raise Invalid({"plan": not_yet_open(placement)})
+        hashed = domain.payload_hash(submission)
+        return await _keep(intake, acting, agency, key, submission, entry, plan, placement, hashed, ())
+
+
+async def enter(intake: Intake, acting: Acting, key: str, submission: Submission, entry: Entry) -> Receipt:
+    """Accept what staff typed from a paper, a mail or a call (D3): what is missing is flagged, not refused.
+
+    Raises as `register` does.
+    """
+    async with _answering(intake, entry.channel):
+        agency = intake.agency(acting.agency)
+        plan = await intake.announcements.plan(agency.code, submission.plan)
+        placement = _place(plan, submission, entry.received_at)
+        errors = domain.unknown_sections(submission, section_titles(agency))
+        if entry.received_at > acting.now:
+            errors["received_on"] = "Thời điểm nhận ở trong tương lai. Xin kiểm tra lại ngày, giờ nhận."
+        if errors:
+            raise Invalid(errors)
+        incomplete = domain.missing(submission, printed_fields(agency))
+        hashed = domain.payload_hash(submission, entry)
+        return await _keep(intake, acting, agency, key, submission, entry, plan, placement, hashed, incomplete)
+
+
+async def _keep(
+    intake: Intake,
+    acting: Acting,
+    agency: Agency,
+    key: str,
+    submission: Submission,
+    entry: Entry,
+    plan: Plan,
+    placement: Placement,
+    hashed: bytes,
+    incomplete: tuple[str, ...],
+) -> Receipt:
+    """One durable write: the registration with the events that announce it and ask for its receipt."""
+    registration = domain.registration_id(agency.code, key)
+    code = intake.code(registration)
+    fields = registration_fields(
+        submission,
+        entry,
+        plan=plan,
+        placement=placement,
+        titles=section_titles(agency),
+        case_number=await intake.numbers.next(agency.code, agency.case_prefix, entry.received_at),
+        recorded_at=acting.now,
+        incomplete=incomplete,
+        decide_by=_decide_by(intake, agency, entry.received_at) if placement.late else None,
+    )
+    acts = [acting.act(RECEIVED, at=entry.received_at, changes={"channel": entry.channel}), acting.act(LETTER)]
+    identity = {"payload_hash": hashed, "code_hash": code_hash(code)}
+    document = await intake.outbox.new(registration, agency.code, fields | identity, acts)
+    written = await intake.commits.write(document)
+    if written.created:
+        intake.outbox.offer(written.document)
+    REGISTRATIONS.labels(entry.channel, "created" if written.created else "repeated").inc()
+    return Receipt(written.created, code, written.document)
+
+
+async def receipt_of(intake: Intake, agency: str, registration: UUID) -> Receipt:
+    """The receipt of a registration that staff entered. Raises `NotFound`."""
+    document = await intake.registrations.by_id(agency, registration)
+    if document is None:
+        raise NotFound("registration")
+    return Receipt(False, intake.code(registration), document)
+
+
+async def publish_unrouted(intake: Intake) -> int:
+    """Publish again what routing has not shown for too long (promise 2): no new event. Returns how many."""
+    now = intake.clock()
+    before = now - timedelta(seconds=intake.settings.unrouted_after_seconds)
+    count = 0
+    async for document in intake.registrations.publish_again(before, now):
+        intake.outbox.offer(document)
+        PUBLISHED_AGAIN.inc()
+        count += 1
+    if count:
+        get_logger().warning("registrations_published_again", count=count)
+    return count
+
+
+# What the agency's profile says about its form -------------------------------------------------------------------------
+
+
+def section_titles(agency: Agency) -> dict[int, str]:
+    """Number → title, in the form's order."""
+    return {section.no: section.label for section in agency.form.sections}
+
+
+def required_fields(agency: Agency) -> tuple[str, ...]:
+    """Fields of the printed form that the web form insists on."""
+    return tuple(field.key for field in agency.form.fields if field.required)
+
+
+def printed_fields(agency: Agency) -> tuple[str, ...]:
+    """Fields of the printed form: what a complete paper holds. An e-mail address is nobody's duty to have."""
+    return tuple(field.key for field in agency.form.fields if field.key != "email")
+
+
+def not_yet_open(placement: Placement) -> str:
+    """When one may register (texts: Chưa mở)."""
+    assert placement.opens_at is not None  # noqa: S101 - nothing is "not yet open" without an opening
+    return f"Thời gian đăng ký bắt đầu từ {format_moment_long(placement.opens_at)}; Ông/Bà có thể tải mẫu phiếu để chuẩn bị."
+
+
+def _place(plan: Plan, submission: Submission, received_at: datetime) -> Placement:
+    try:
+        return domain.place(plan, received_at, submission.dialogue)
+    except KeyError:
+        raise Invalid({"dialogue": "Kế hoạch này không có Hội nghị đối thoại đã chọn. Xin chọn lại."}) from None
+
+
+def _decide_by(intake: Intake, agency: Agency, received_at: datetime) -> str | None:
+    """The day by which the office says what becomes of a late registration (D4)."""
+    rule = agency.deadlines.late_notice
+    if not rule.enabled:
+        return None
+    calendar = intake.calendars[agency.code]
+    count = calendar.working_days_after if rule.counting == "working" else calendar.calendar_days_after
+    due = count(received_at, rule.days, rule="D4", after_hours=agency.after_hours_next_day.value)
+    return due.due_on.isoformat()
+
+
+@contextlib.asynccontextmanager
+async def _answering(intake: Intake, channel: Channel) -> AsyncIterator[None]:
+    """A person waits: what is not known to be kept within the deadline is `Unavailable`. Counts what became of the request."""
+    try:
+        async with asyncio.timeout(intake.settings.request_deadline_seconds):
+            yield
+    except (TimeoutError, Unavailable, PyMongoError) as error:
+        if isinstance(error, PyMongoError) and not is_transient(error):
+            raise
+        REGISTRATIONS.labels(channel, "unavailable").inc()
+        raise Unavailable("mongodb") from None
+    except (Invalid, Conflict):
+        REGISTRATIONS.labels(channel, "refused").inc()
+        raise
