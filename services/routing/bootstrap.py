@@ -1,0 +1,108 @@
+"""The one place where routing is put together; tests give it their clock and publisher."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from kit.agency import Agency, load_agencies
+from kit.auth import SessionCodec
+from kit.calendar import WorkCalendar, load_calendar
+from kit.clock import Clock, system_clock
+from kit.files import FileStore
+from kit.kafka import KafkaPublisher, Publisher
+from kit.letters import COLLECTION as LETTERS
+from kit.letters import LetterDesk, render_letter
+from kit.mongo import ServerClock
+from kit.outbox import Outbox
+from kit.service import Service, databases
+from kit.web import StaffGate, Templates, create_app
+from kit.web.faces import faces_of
+from services.routing.calendars import Calendars
+from services.routing.context import Routing
+from services.routing.dialogues import store as dialogues
+from services.routing.questions import afterwards, consumers
+from services.routing.questions import store as questions
+from services.routing.settings import RoutingSettings
+from services.routing.staff import http as staff_http
+from services.routing.staff.store import StaffStore
+from services.routing.store import SPECS
+
+HERE = Path(__file__).parent
+TEMPLATES = tuple(HERE / part / "templates" for part in ("questions", "dialogues", "staff"))
+
+
+def bootstrap(
+    settings: RoutingSettings, *, clock: Clock = system_clock, publisher: Publisher | None = None
+) -> tuple[Routing, Service]:
+    """What use cases and pages need, and the process that runs around it. Raises `BadFile` for a wrong profile."""
+    client, database, files = databases(settings, "routing")
+    server_clock = ServerClock(database)
+    letters = Outbox(database[LETTERS], server_clock, source="routing", render=render_letter)
+    agencies = load_agencies(settings.agencies_dir)
+    routing = Routing(
+        settings=settings,
+        agencies=agencies,
+        calendars=Calendars(_calendars(settings.agencies_dir, agencies), database),
+        clock=clock,
+        database=database,
+        files=FileStore(files),
+        letters=LetterDesk(letters, "routing_letter.requested.v1"),
+        plans=dialogues.plans_outbox(database, server_clock),
+        dialogues=dialogues.dialogues_outbox(database, server_clock),
+        cases=questions.cases_outbox(database, server_clock),
+        questions=questions.questions_outbox(database, server_clock),
+        staff=StaffStore(database),
+    )
+    service = Service(
+        name="routing",
+        settings=settings,
+        specs=SPECS,
+        client=client,
+        database=database,
+        files=files,
+        publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
+        outboxes=(routing.plans, routing.dialogues, routing.cases, routing.questions, routing.staff.accounts, letters),
+        subscriptions=consumers.subscriptions(routing),
+        workers=afterwards.workers(routing),
+    )
+    return routing, service
+
+
+def application(routing: Routing, service: Service) -> FastAPI:
+    """The pages of routing, and its background work while they are served."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service.running():
+            yield
+
+    templates = Templates(*TEMPLATES, faces=faces_of(routing.agencies))
+    app = create_app(
+        title="Đối thoại về thủ tục hành chính: bàn làm việc của cán bộ",
+        service="routing",
+        settings=routing.settings,
+        lifespan=lifespan,
+        ready=service.ready,
+        templates=templates,
+        large_bodies=("/*/can-bo/doi-thoai/*",),
+    )
+    codec = SessionCodec(routing.settings.session_secret)
+    app.state.staff_gate = StaffGate(codec, routing.staff, routing.clock, secure=routing.settings.session_secure)
+    app.include_router(staff_http.router(routing.staff, routing.agencies, templates, routing.clock))
+    return app
+
+
+def _calendars(directory: Path, agencies: Mapping[str, Agency]) -> dict[str, WorkCalendar]:
+    """The country's calendar with each agency's hours and days of its own."""
+    country = load_calendar(directory / "calendars" / "vn.yaml")
+    calendars = {}
+    for code, agency in agencies.items():
+        calendar = country.with_office_hours(agency.office_hours)
+        for off in agency.calendar.days_off:
+            calendar = calendar.with_day_off(off.day, off.name, off.kind)
+        for worked in agency.calendar.working_days:
+            calendar = calendar.with_working_day(worked.day, worked.name)
+        calendars[code] = calendar
+    return calendars

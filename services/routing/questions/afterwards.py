@@ -1,0 +1,271 @@
+"""What an act promises beyond its own document: letters, the parts of a split, a case that closes.
+
+The act's one write keeps each promise as an entry of `todo`; right after it the steps are done and the entries taken out. A crash
+between the two leaves them to the worker. Every step may be repeated: ids and letter keys are derived from the act.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from contracts.model import CLOSED_STATES, CaseStatus, LetterKind, LetterState, QuestionState, SectionText
+from kit.acting import Acting
+from kit.errors import Conflict, Permanent
+from kit.logging import get_logger
+from kit.mongo import Document
+from kit.outbox import Change, Outbox, step
+from services.routing.context import Routing
+from services.routing.dialogues import store as dialogue_store
+from services.routing.questions import domain, letters, store
+from services.routing.questions.domain import Classified
+from services.routing.questions.registrations import New, classified, meeting_day, new_question, placement
+
+ACTOR = "system:routing"
+PAUSE = 5.0
+Worker = Callable[[], Awaitable[None]]
+
+
+def workers(routing: Routing) -> tuple[Worker, ...]:
+    """The background work of this part."""
+
+    async def run() -> None:
+        while True:
+            await finish_left_behind(routing)
+            await place_waiting(routing)
+            await asyncio.sleep(PAUSE)
+
+    return (run,)
+
+
+async def finish_left_behind(routing: Routing) -> None:
+    """Take up what a crash left unfinished."""
+    before = routing.clock() - timedelta(seconds=routing.settings.unfinished_after_seconds)
+    for outbox in (routing.questions, routing.cases):
+        await settle(routing, outbox, await store.unfinished(outbox.collection, before))
+
+
+async def settle(routing: Routing, outbox: Outbox, documents: Sequence[Document]) -> None:
+    """Do what these documents promise and take the entries out. What cannot be done is left, and said in the log."""
+    done: list[tuple[UUID, str]] = []
+    wanted: dict[tuple[str, str], list[LetterState]] = {}
+    for document in documents:
+        for entry in document.get("todo", ()):
+            try:
+                found = await _do(routing, document, entry)
+            except Permanent as error:
+                get_logger().error("step_not_done", collection=outbox.name, step=entry["do"], error=type(error).__name__)
+                continue
+            if found is not None:
+                wanted.setdefault((document["agency"], entry["by"]), []).append(found)
+            done.append((document["_id"], entry["id"]))
+    for (agency, by), asked in wanted.items():
+        await routing.letters.request(Acting(agency, by, routing.clock()), asked)
+    await store.done(outbox.collection, done)
+
+
+async def _do(routing: Routing, document: Document, entry: Mapping[str, Any]) -> LetterState | None:
+    """One step; a letter is returned, so that many are asked for at once."""
+    match entry["do"]:
+        case "letter":
+            return await _letter(routing, document, entry)
+        case "tell_unit":
+            agency = routing.agencies[document["agency"]]
+            url = f"{routing.settings.public_url}/{agency.code}/can-bo/noi-dung/{document['_id']}"
+            return letters.to_unit(agency, document, entry, url)
+        case "children":
+            await _insert_children(routing, document, entry)
+        case "seal_apart":
+            await _seal_apart(routing, document, entry)
+        case "close_case":
+            await _close_cases(routing, document, entry)
+        case "questions_to_feedback":
+            await _questions_to_feedback(routing, document, entry)
+        case "place_questions":
+            await _place_questions(routing, document, entry)
+    return None
+
+
+def _acting(document: Document, entry: Mapping[str, Any]) -> Acting:
+    return Acting(document["agency"], entry["by"], entry["at"])
+
+
+# Letters
+
+
+async def _letter(routing: Routing, document: Document, entry: Mapping[str, Any]) -> LetterState:
+    agency = routing.agencies[document["agency"]]
+    of_question = "case" in document
+    case = await store.case(routing.cases.collection, agency.code, document["case"]) if of_question else document
+    context = await _context(routing, LetterKind(entry["kind"]), case, document)
+    return letters.to_person(entry, agency, case, document if of_question else None, context)
+
+
+async def _context(routing: Routing, kind: LetterKind, case: Document, document: Document) -> dict[str, Any]:
+    """What a letter of this kind needs from other documents."""
+    questions = await store.questions_of_case(routing.questions.collection, case["agency"], case["_id"])
+    match kind:
+        case LetterKind.GUIDANCE:
+            return {"others_remain": _others_remain(questions, document)}
+        case LetterKind.COMPLAINT_GUIDANCE:
+            plan = await routing.plans.collection.find_one({"_id": case["plan"], "agency": case["agency"]}, {"number": 1})
+            return {"others_remain": _others_remain(questions, document), "plan_number": (plan or {}).get("number", "")}
+        case LetterKind.ADMITTED:
+            dialogue = await dialogue_store.dialogue(routing.dialogues.collection, case["agency"], case["dialogue"])
+            return {"meeting": letters.meeting(dialogue)}
+        case LetterKind.TO_FEEDBACK:
+            answer_by = await _feedback_due(routing, case)
+            return {"questions": letters.asked(questions), "answer_by": answer_by}
+        case _:
+            return {}
+
+
+def _others_remain(questions: Sequence[Document], document: Document) -> bool:
+    return any(q["_id"] != document["_id"] and domain.is_open(q) for q in questions)
+
+
+async def _feedback_due(routing: Routing, case: Document) -> str | None:
+    """K2's day for an answer, counted from today; None where the agency has none."""
+    rule = routing.agencies[case["agency"]].deadlines.feedback_answer
+    if not rule.enabled:
+        return None
+    calendar = await routing.calendars.of(case["agency"])
+    count = calendar.working_days_after if rule.counting == "working" else calendar.calendar_days_after
+    return count(routing.clock(), rule.days, rule="K2").due_on.isoformat()
+
+
+# Questions that come out of others
+
+
+async def _insert_children(routing: Routing, parent: Document, entry: Mapping[str, Any]) -> None:
+    await _insert_beside(routing, parent, entry, [(c["id"], c["text"], None) for c in entry["children"]])
+
+
+async def _seal_apart(routing: Routing, parent: Document, entry: Mapping[str, Any]) -> None:
+    """What a registrant added to a question in work and must be sealed: a sealed question apart (D6)."""
+    found = classified(routing.agencies[parent["agency"]], parent["section_no"], entry["text"])
+    await _insert_beside(routing, parent, entry, [(uuid5(parent["_id"], entry["id"]), entry["text"], found)])
+
+
+async def _insert_beside(
+    routing: Routing, parent: Document, entry: Mapping[str, Any], parts: Sequence[tuple[UUID, str, Classified | None]]
+) -> None:
+    acting = _acting(parent, entry)
+    agency = routing.agencies[parent["agency"]]
+    case = await store.case(routing.cases.collection, agency.code, parent["case"])
+    new: list[New] = []
+    for _id, text, as_is in parts:
+        section = SectionText(no=parent["section_no"], title=parent["section_title"], text=text)
+        new.append(
+            new_question(
+                agency, acting, _id, case=case, section=section, parent=parent["_id"], as_is=as_is,
+                registration_seq=case["registration_seq"],
+            )
+        )  # fmt: skip
+    await routing.questions.insert_many([await routing.questions.new(n.id, agency.code, n.state, n.acts) for n in new])
+    ids = [n.id for n in new]
+
+    def name_them(document: Document) -> Change | None:
+        missing = [i for i in ids if i not in document["questions"]]
+        return Change([acting.act("case.amended.v1")], {"questions": [*document["questions"], *missing]}) if missing else None
+
+    await routing.cases.change(case["_id"], agency.code, name_them)
+
+
+# Cases that follow their questions
+
+
+async def _close_cases(routing: Routing, question: Document, entry: Mapping[str, Any]) -> None:
+    """Close the case of a question that has ended, and those whose questions were merged into it, if nothing is open there."""
+    agency = question["agency"]
+    merged = await store.merged_into(routing.questions.collection, agency, question["_id"])
+    for case_id in sorted({question["case"], *(m["case"] for m in merged)}, key=str):
+        if not await _has_open(routing, agency, case_id):
+            await routing.cases.change(case_id, agency, lambda case: closed(case, _acting(question, entry)))
+
+
+async def _has_open(routing: Routing, agency: str, case_id: UUID) -> bool:
+    questions = await store.questions_of_case(routing.questions.collection, agency, case_id, sealed=True)
+    targets = [q["merged_into"] for q in questions if q["state"] == QuestionState.MERGED]
+    others = await store.states_of(routing.questions.collection, agency, targets)
+    states = [QuestionState(q["state"]) for q in questions if q["state"] != QuestionState.MERGED] + others
+    return not all(state in CLOSED_STATES for state in states)
+
+
+def closed(case: Document, acting: Acting) -> Change | None:
+    """Every question has ended."""
+    if case["status"] in (CaseStatus.CLOSED, CaseStatus.WITHDRAWN, CaseStatus.TO_FEEDBACK):
+        return None
+    act = acting.act("case.closed.v1")
+    steps = [*case["steps"], step(act, case["seq"] + 1, CaseStatus.CLOSED.value)]
+    return Change([act], {"status": CaseStatus.CLOSED.value, "steps": steps})
+
+
+async def _questions_to_feedback(routing: Routing, case: Document, entry: Mapping[str, Any]) -> None:
+    """The questions of a case that became feedback follow it; sealed ones stay with their readers (D6)."""
+    acting = _acting(case, entry)
+    office = domain.Who(frozenset({"office"}))
+    for question in await store.questions_of_case(routing.questions.collection, case["agency"], case["_id"]):
+
+        def follow(document: Document) -> Change | None:
+            if not domain.is_open(document) or document["sealed"]:
+                return None
+            return domain.to_feedback(document, acting, office, entry["reason"])
+
+        await routing.questions.change(question["_id"], case["agency"], follow)
+
+
+# Placing
+
+
+async def place_waiting(routing: Routing) -> None:
+    """Registrations that came before their dialogue was known are placed when it is (D1)."""
+    for row in await store.unplaced(routing.cases.collection):
+        dialogues = await dialogue_store.dialogues_of_plan(routing.dialogues.collection, row["agency"], row["plan"])
+        found = placement(dialogues, None, row["received_at"])
+        if found.dialogue is not None:
+            await place_case(routing, Acting(row["agency"], ACTOR, routing.clock()), row["_id"], found.dialogue, late=found.late)
+
+
+async def place_case(routing: Routing, acting: Acting, case_id: UUID, dialogue: str, *, late: bool = False) -> None:
+    """Put a case and its questions into a dialogue; the questions follow as a step of the case's act."""
+    after = await routing.cases.change(case_id, acting.agency, lambda case: _placed(case, acting, dialogue, late=late))
+    await settle(routing, routing.cases, [after])
+
+
+def _placed(case: Document, acting: Acting, dialogue: str, *, late: bool) -> Change | None:
+    if case["dialogue"] == dialogue:
+        return None
+    if case["status"] in (CaseStatus.CLOSED, CaseStatus.WITHDRAWN, CaseStatus.TO_FEEDBACK):
+        raise Conflict(f"the case is {case['status']}")
+    act = acting.act("case.placed.v1", changes={"dialogue": [case["dialogue"], dialogue]})
+    entry = {
+        "id": f"place/{case['seq'] + 1}", "do": "place_questions", "dialogue": dialogue, "at": acting.now, "by": acting.actor,
+    }  # fmt: skip
+    fields: dict[str, Any] = {"dialogue": dialogue, "todo": [*case.get("todo", ()), entry]}
+    acts = [act]
+    if late and case["status"] == CaseStatus.OPEN:
+        acts.append(acting.act("case.late.v1"))
+        late_step = step(acts[1], case["seq"] + 2, CaseStatus.LATE.value)
+        fields |= {"status": CaseStatus.LATE.value, "late": True, "steps": [*case["steps"], late_step]}
+    return Change(acts, fields)
+
+
+async def _place_questions(routing: Routing, case: Document, entry: Mapping[str, Any]) -> None:
+    """The questions follow their case; a running clock is counted again, as the meeting caps it (D7)."""
+    acting = _acting(case, entry)
+    agency = case["agency"]
+    dialogue = await dialogue_store.dialogue(routing.dialogues.collection, agency, entry["dialogue"])
+    calendar = await routing.calendars.of(agency)
+    meeting_on = meeting_day(dialogue)
+
+    def follow(document: Document) -> Change | None:
+        if document["dialogue"] == entry["dialogue"] or not domain.is_open(document):
+            return None
+        moved = domain.placed(document, acting, entry["dialogue"])
+        again = domain.recomputed(document, acting, calendar, meeting_on)
+        return moved if again is None else Change([*moved.acts, *again.acts], {**moved.set, **again.set})
+
+    for question in await store.questions_of_case(routing.questions.collection, agency, case["_id"], sealed=True):
+        await routing.questions.change(question["_id"], agency, follow)

@@ -1,0 +1,917 @@
+"""The life of a question (D5-D7, D10, D11): one table of states, and one pure function for each act.
+
+A question document: `case`, `case_number`, `plan`, `dialogue`, `source`, `section_no`, `section_title`, `received_at`, `text`,
+`additions` [{at, text}], `state`, `sealed`, `seal`, `proposal` {unit, confidence, phrases, reason}, `unit`,
+`transfers` [{n, unit, at, by}], `clocks` (newest last), `sort_at` (when it is due, or `NO_DUE`), `draft`, `answer`, `remark`,
+`outcome…`, `merged_into`, `parent`, `steps`, `todo` (what the act promises; afterwards.py does it).
+
+Every act takes the current document and returns the `Change`, or raises `Forbidden` (who), `Conflict` (state), `Invalid` (input).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid5
+
+from contracts.model import CLOSED_STATES, LetterKind, QuestionState
+from kit.acting import Acting
+from kit.calendar import Deadline, Terms, WorkCalendar
+from kit.clock import at as moment_at
+from kit.clock import format_date, local_date, start_of_day
+from kit.errors import Conflict, Forbidden, Invalid
+from kit.outbox import Act, Change, step
+
+Document = Mapping[str, Any]
+State = QuestionState
+
+OPEN_STATES = frozenset(State) - CLOSED_STATES - {State.MERGED}
+BEFORE_TRANSFER = frozenset({State.NEW, State.TRIAGE, State.PROPOSED, State.RETURNED})
+WITH_UNIT = frozenset({State.TRANSFERRED, State.AT_HEAD, State.SENT_BACK, State.TO_WRITE})
+NO_DUE = datetime(9999, 1, 1, tzinfo=UTC)
+"""Sorts what has no clock behind everything that has one."""
+
+
+class Party(StrEnum):
+    """Who may move a question. An assigner is whom the profile's `assign_by` names."""
+
+    SOFTWARE = "software"
+    REGISTRANT = "registrant"
+    OFFICE = "office"
+    OFFICER = "officer"
+    HEAD = "head"
+    LEADERSHIP = "leadership"
+    READER = "reader"
+    ASSIGNER = "assigner"
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The person or program that acts. `assign_by` is the agency's: office, leadership or automatic."""
+
+    roles: frozenset[str]
+    unit: str | None = None
+    reads_sealed: bool = False
+    assign_by: str = "office"
+
+    def is_party(self, party: Party, document: Document) -> bool:
+        """Whether this one acts as `party` on that question; officers and heads only on their own unit's."""
+        match party:
+            case Party.READER:
+                return self.reads_sealed
+            case Party.ASSIGNER:
+                return ("leadership" if self.assign_by == "leadership" else "office") in self.roles
+            case Party.OFFICER | Party.HEAD:
+                return party in self.roles and self.unit is not None and self.unit == document.get("unit")
+            case _:
+                return party in self.roles
+
+
+SOFTWARE = Who(frozenset({Party.SOFTWARE}))
+REGISTRANT = Who(frozenset({Party.REGISTRANT}))
+
+Row = Mapping[State, frozenset[Party]]
+
+
+def _by(*parties: Party) -> frozenset[Party]:
+    return frozenset(parties)
+
+
+_OFFICE = _by(Party.OFFICE)
+_SEALING = _by(Party.SOFTWARE, Party.OFFICE)
+
+_PREPARATION: Mapping[State, Row] = {
+    State.NEW: {State.TRIAGE: _by(Party.SOFTWARE), State.PROPOSED: _by(Party.SOFTWARE), State.SEALED: _by(Party.SOFTWARE)},
+    State.SEALED: {State.TRIAGE: _by(Party.READER), State.EXCLUDED: _by(Party.READER)},
+    State.TRIAGE: {
+        State.PROPOSED: _by(Party.SOFTWARE, Party.OFFICE),
+        State.TRANSFERRED: _by(Party.ASSIGNER),
+        State.MERGED: _OFFICE,
+        State.SEALED: _SEALING,
+    },
+    State.PROPOSED: {
+        State.TRANSFERRED: _by(Party.ASSIGNER, Party.SOFTWARE),
+        State.TRIAGE: _by(Party.OFFICE, Party.SOFTWARE),
+        State.MERGED: _OFFICE,
+        State.SEALED: _SEALING,
+    },
+    State.TRANSFERRED: {
+        State.AT_HEAD: _by(Party.OFFICER),
+        State.SUBMITTED: _by(Party.HEAD),
+        State.RETURNED: _by(Party.HEAD),
+    },
+    State.AT_HEAD: {
+        State.SUBMITTED: _by(Party.HEAD),
+        State.TRANSFERRED: _by(Party.HEAD),
+        State.RETURNED: _by(Party.HEAD),
+    },
+    State.RETURNED: {State.TRANSFERRED: _by(Party.ASSIGNER), State.TRIAGE: _OFFICE},
+    State.SUBMITTED: {
+        State.READY: _by(Party.LEADERSHIP),
+        State.GUIDED: _by(Party.LEADERSHIP),
+        State.ESCALATED: _by(Party.LEADERSHIP),
+        State.SENT_BACK: _by(Party.LEADERSHIP),
+    },
+    State.SENT_BACK: {State.AT_HEAD: _by(Party.OFFICER), State.SUBMITTED: _by(Party.HEAD)},
+    State.READY: {State.SENT_BACK: _by(Party.LEADERSHIP)},
+    State.TO_WRITE: {},
+    State.ESCALATED: {State.ESCALATED_DONE: _OFFICE},
+}
+
+AFTER_MEETING = frozenset({State.RESOLVED, State.TO_WRITE, State.ESCALATED, State.GUIDED, State.ADOPTED, State.ANSWERED})
+"""What the office may make of an open question once the meeting has begun (D10, D11)."""
+
+
+def _table() -> Mapping[State, Row]:
+    rows: dict[State, dict[State, frozenset[Party]]] = {s: dict(_PREPARATION.get(s, {})) for s in State}
+    for state in OPEN_STATES:
+        row = rows[state]
+        row[State.WITHDRAWN] = _by(Party.REGISTRANT) if state is State.SEALED else _by(Party.REGISTRANT, Party.OFFICE)
+        if state is State.SEALED:
+            continue
+        row[State.TO_FEEDBACK] = _OFFICE
+        for outcome in AFTER_MEETING - {state}:
+            row[outcome] = row.get(outcome, frozenset()) | _OFFICE
+    return rows
+
+
+TABLE = _table()
+"""State → the states it may go to, and by whom. Closed states and `merged` have no way out."""
+
+_EVENTS = {State.TRIAGE: "triaged", State.NEW: "created"}
+
+
+def event_type(state: State) -> str:
+    """The event that says a question has come to `state`."""
+    return f"question.{_EVENTS.get(state, state.value)}.v1"
+
+
+def question_id(registration: UUID, section_no: int) -> UUID:
+    """The id of a section's question: the same registration makes the same questions."""
+    return uuid5(registration, str(section_no))
+
+
+def child_id(parent: UUID, act: int, part: int) -> UUID:
+    """The id of a part that was split out of a question by its event number `act`."""
+    return uuid5(parent, f"split/{act}/{part}")
+
+
+def state_of(document: Document) -> State:
+    return State(document["state"])
+
+
+def is_open(document: Document) -> bool:
+    return state_of(document) in OPEN_STATES
+
+
+def allowed(document: Document, who: Who) -> frozenset[State]:
+    """The states this one may move the question to."""
+    row = TABLE[state_of(document)]
+    return frozenset(to for to, parties in row.items() if any(who.is_party(p, document) for p in parties))
+
+
+def _check(document: Document, who: Who, to: State) -> None:
+    parties = TABLE[state_of(document)].get(to)
+    if parties is None:
+        raise Conflict(f"{state_of(document)} cannot become {to}")
+    if not any(who.is_party(party, document) for party in parties):
+        raise Forbidden(f"{to} is not for this role")
+
+
+def move(
+    document: Document,
+    acting: Acting,
+    who: Who,
+    to: State,
+    *,
+    reason: str | None = None,
+    at: datetime | None = None,
+    event: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+    todo: Sequence[Document] = (),
+    **fields: Any,
+) -> Change:
+    """Take the question to `to`, if the table lets this one do it, with the fields that go with it."""
+    _check(document, who, to)
+    before = {"state": [document["state"], to.value], **(changes or {})}
+    act = acting.act(event or event_type(to), at=at, reason=reason, changes=before)
+    steps = [*document["steps"], step(act, document["seq"] + 1, to.value)]
+    return Change([act], {"state": to.value, "steps": steps, **_promised(document, todo), **fields})
+
+
+def note(
+    document: Document,
+    acting: Acting,
+    event: str,
+    *,
+    reason: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+    todo: Sequence[Document] = (),
+    **fields: Any,
+) -> Change:
+    """An act that leaves the state as it is."""
+    act = acting.act(event, reason=reason, changes=changes)
+    return Change([act], {**fields, **_promised(document, todo)})
+
+
+def _promised(document: Document, todo: Sequence[Document]) -> dict[str, Any]:
+    return {"todo": [*document.get("todo", ()), *todo]} if todo else {}
+
+
+def needs_reason(reason: str) -> str:
+    """The reason as given. Raises `Invalid` when there is none."""
+    if not reason.strip():
+        raise Invalid({"reason": "Xin ghi lý do."})
+    return reason.strip()
+
+
+# Clocks (D7 and D10)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRules:
+    """How an agency counts a unit's days (D7): from its profile."""
+
+    days: int
+    working_days: bool = False
+    after_hours: bool = False
+
+
+def running_clock(document: Document) -> Mapping[str, Any] | None:
+    """The clock that is not stopped, if there is one."""
+    clocks = document.get("clocks") or []
+    return clocks[-1] if clocks and clocks[-1]["stopped_at"] is None else None
+
+
+def is_overdue(document: Document, now: datetime) -> bool:
+    """Whether the running clock has passed its end: a mark, not a state."""
+    clock = running_clock(document)
+    return clock is not None and now >= clock["due_at"]
+
+
+def clock_of(kind: str, deadline: Deadline) -> dict[str, Any]:
+    """A deadline as a question keeps it: the contract's fields, its terms (to count it again) and its warnings."""
+    return {
+        "kind": kind,
+        "rule": deadline.rule,
+        "start": deadline.start,
+        "due_on": deadline.due_on.isoformat(),
+        "due_at": deadline.due_at,
+        "calendar_version": deadline.calendar_version,
+        "explanation": deadline.explanation,
+        "warnings": list(deadline.warnings),
+        "extended": False,
+        "stopped_at": None,
+        "terms": deadline.terms.model_dump(mode="json"),
+    }
+
+
+def preparation_clock(calendar: WorkCalendar, rules: ClockRules, received: datetime, meeting_on: date | None) -> dict[str, Any]:
+    """The unit's days from its receipt of the transfer, capped to the working day before the meeting (D7)."""
+    # A meeting that has been leaves nothing to cap to: the rest is written.
+    meeting = meeting_on if meeting_on is not None and local_date(received) < meeting_on else None
+    count = calendar.working_days_after if rules.working_days else calendar.calendar_days_after
+    return clock_of("preparation", count(received, rules.days, rule="D7", after_hours=rules.after_hours, meeting_on=meeting))
+
+
+def written_clock(calendar: WorkCalendar, rules: ClockRules, start: datetime, due_on: date | None) -> dict[str, Any]:
+    """The time for a written answer after the meeting: the chair's date, else D7's days from the notice (D10)."""
+    if due_on is not None:
+        return clock_of("written", calendar.named_day(due_on, rule="D10"))
+    count = calendar.working_days_after if rules.working_days else calendar.calendar_days_after
+    return clock_of("written", count(start, rules.days, rule="D10", after_hours=rules.after_hours))
+
+
+def _started(document: Document, clock: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    return {"clocks": [*_stopped(document, now), clock], "sort_at": clock["due_at"]}
+
+
+def _stopped(document: Document, now: datetime) -> list[Any]:
+    clocks = list(document.get("clocks") or [])
+    if clocks and clocks[-1]["stopped_at"] is None:
+        clocks[-1] = {**clocks[-1], "stopped_at": now}
+    return clocks
+
+
+# Before the transfer (D5)
+
+
+def proposed(document: Document, acting: Acting, who: Who, unit: str, reason: str) -> Change:
+    """The office proposes a unit, or another than the software's: an override keeps what the software had said."""
+    proposal: dict[str, Any] = {
+        "unit": unit,
+        "confidence": None,
+        "phrases": [],
+        "reason": reason,
+        "before": document.get("proposal"),
+    }
+    if state_of(document) is State.PROPOSED:
+        if Party.OFFICE not in who.roles:
+            raise Forbidden("proposing is the office's")
+        old = (document.get("proposal") or {}).get("unit")
+        return note(
+            document, acting, event_type(State.PROPOSED), reason=reason or None, changes={"unit": [old, unit]}, proposal=proposal
+        )
+    return move(document, acting, who, State.PROPOSED, reason=reason or None, changes={"unit": unit}, proposal=proposal)
+
+
+def to_triage(document: Document, acting: Acting, who: Who, reason: str) -> Change:
+    """Back to triage: the proposal was wrong, or the unit returned it."""
+    return move(document, acting, who, State.TRIAGE, reason=needs_reason(reason), unit=None)
+
+
+def transferred(document: Document, acting: Acting, who: Who, unit: str, clock: Mapping[str, Any]) -> Change:
+    """The dated act that puts the question before a unit and starts its clock (D7); a new transfer is a new clock."""
+    transfers = document["transfers"]
+    entry = {"n": len(transfers) + 1, "unit": unit, "at": acting.now, "by": acting.actor}
+    return move(
+        document,
+        acting,
+        who,
+        State.TRANSFERRED,
+        changes={"unit": unit, "transfer": entry["n"]},
+        todo=[{"id": f"told/{entry['n']}", "do": "tell_unit", "unit": unit, "at": acting.now, "by": acting.actor}],
+        unit=unit,
+        transfers=[*transfers, entry],
+        **_started(document, clock, acting.now),
+    )
+
+
+def split(document: Document, acting: Acting, who: Who, parts: Sequence[str], reason: str) -> Change:
+    """The question keeps the first part; every other part becomes a question of its own, so the sums stay whole."""
+    if Party.OFFICE not in who.roles:
+        raise Forbidden("splitting is the office's")
+    if state_of(document) not in BEFORE_TRANSFER:
+        raise Conflict("only before its transfer")
+    texts = [part.strip() for part in parts if part.strip()]
+    if len(texts) < 2:
+        raise Invalid({"parts": "Xin ghi ít nhất hai phần, mỗi phần là một nội dung."})
+    n = document["seq"] + 1
+    children = [{"id": child_id(document["_id"], n, i), "text": text} for i, text in enumerate(texts[1:], start=2)]
+    act = {"id": f"split/{n}", "do": "children", "at": acting.now, "by": acting.actor, "children": children}
+    return note(
+        document,
+        acting,
+        "question.split.v1",
+        reason=needs_reason(reason),
+        changes={"parts": len(texts), "children": [str(c["id"]) for c in children]},
+        todo=[act],
+        text=texts[0],
+        was_split=True,
+    )
+
+
+def merged(document: Document, acting: Acting, who: Who, into: UUID, reason: str) -> Change:
+    """Answered together with another question; it then stands outside every sum."""
+    if document.get("merged_from"):
+        raise Conflict("others were merged into it")
+    return move(document, acting, who, State.MERGED, reason=needs_reason(reason), changes={"into": str(into)}, merged_into=into)
+
+
+# In the unit and with the leadership (D7)
+
+ANSWER, GUIDANCE, ESCALATION = "answer", "guidance", "escalation"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Another authority: the one a person is guided to, or the one above."""
+
+    name: str = ""
+    address: str = ""
+    phone: str = ""
+    site: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a unit proposes: an answer, a guidance letter, or an escalation."""
+
+    kind: str
+    text: str
+    legal_basis: str = ""
+    procedure: str = ""
+    body: Body = Body()
+
+    def missing(self) -> dict[str, str]:
+        """What has to be filled in before the head may hand it over, by field."""
+        errors: dict[str, str] = {}
+        if self.kind not in (ANSWER, GUIDANCE, ESCALATION):
+            errors["kind"] = "Xin chọn loại dự thảo."
+        if not self.text:
+            errors["text"] = "Xin ghi nội dung dự thảo."
+        if self.kind != ANSWER and not self.body.name:
+            errors["body"] = "Xin ghi tên cơ quan có thẩm quyền."
+        if self.kind == GUIDANCE and not self.body.address:
+            errors["address"] = "Xin ghi địa chỉ của cơ quan có thẩm quyền."
+        if self.kind == GUIDANCE and not self.body.phone:
+            errors["phone"] = "Xin ghi điện thoại của cơ quan có thẩm quyền."
+        return errors
+
+
+def draft_of(document: Document) -> Draft:
+    """The draft as it stands; an empty answer when there is none."""
+    kept = document.get("draft") or {}
+    return Draft(
+        kept.get("kind", ANSWER),
+        kept.get("text", ""),
+        kept.get("legal_basis", ""),
+        kept.get("procedure", ""),
+        Body(**kept.get("body", {})),
+    )
+
+
+class Stage(StrEnum):
+    """Where the draft of a written answer lies (`to_write`); before the meeting the question's state says it."""
+
+    DRAFTING = "drafting"
+    AT_HEAD = "at_head"
+    SUBMITTED = "submitted"
+    APPROVED = "approved"
+    SENT_BACK = "sent_back"
+
+
+def stage_of(document: Document) -> Stage:
+    return Stage((document.get("draft") or {}).get("stage", Stage.DRAFTING))
+
+
+_DRAFTING = {State.TRANSFERRED: _by(Party.OFFICER, Party.HEAD), State.AT_HEAD: _by(Party.HEAD)}
+_DRAFTING[State.SENT_BACK] = _DRAFTING[State.TRANSFERRED]
+
+
+def may_draft(document: Document, who: Who) -> bool:
+    """Whether this one may write the draft now."""
+    state = state_of(document)
+    if state is State.TO_WRITE:
+        stage = stage_of(document)
+        parties = {Stage.AT_HEAD: _by(Party.HEAD)}.get(stage, _DRAFTING[State.TRANSFERRED])
+        return stage not in (Stage.SUBMITTED, Stage.APPROVED) and any(who.is_party(p, document) for p in parties)
+    return any(who.is_party(p, document) for p in _DRAFTING.get(state, frozenset()))
+
+
+def drafted(document: Document, acting: Acting, who: Who, draft: Draft) -> Change:
+    """Keep the draft."""
+    if not may_draft(document, who):
+        raise Forbidden("the draft is not this one's now")
+    kept = {
+        "kind": draft.kind,
+        "text": draft.text,
+        "legal_basis": draft.legal_basis,
+        "procedure": draft.procedure,
+        "body": {"name": draft.body.name, "address": draft.body.address, "phone": draft.body.phone, "site": draft.body.site},
+        "by": acting.actor,
+        "at": acting.now,
+    }
+    if state_of(document) is State.TO_WRITE:
+        kept["stage"] = stage_of(document).value
+    return note(document, acting, "question.drafted.v1", changes={"kind": draft.kind}, draft=kept)
+
+
+def to_head(document: Document, acting: Acting, who: Who) -> Change:
+    """The officer gives the draft to the head of unit."""
+    if not draft_of(document).text:
+        raise Invalid({"text": "Xin ghi nội dung dự thảo trước khi trình Trưởng đơn vị."})
+    if state_of(document) is State.TO_WRITE:
+        return _stage(document, acting, who, Party.OFFICER, (Stage.DRAFTING, Stage.SENT_BACK), Stage.AT_HEAD, "at_head")
+    return move(document, acting, who, State.AT_HEAD)
+
+
+def back_to_officer(document: Document, acting: Acting, who: Who, remark: str) -> Change:
+    """The head gives it back to the officer; the unit's clock goes on."""
+    remark = needs_reason(remark)
+    if state_of(document) is State.TO_WRITE:
+        return _stage(document, acting, who, Party.HEAD, (Stage.AT_HEAD,), Stage.DRAFTING, "drafted", remark)
+    _at(document, State.AT_HEAD)
+    return move(document, acting, who, State.TRANSFERRED, reason=remark, event="question.drafted.v1", remark=remark)
+
+
+def submitted(document: Document, acting: Acting, who: Who) -> Change:
+    """The head hands the draft over and answers for it: the preparation clock stops (D7)."""
+    if errors := draft_of(document).missing():
+        raise Invalid(errors)
+    if state_of(document) is State.TO_WRITE:
+        stages = (Stage.DRAFTING, Stage.AT_HEAD, Stage.SENT_BACK)
+        return _stage(document, acting, who, Party.HEAD, stages, Stage.SUBMITTED, "submitted")
+    return move(document, acting, who, State.SUBMITTED, clocks=_stopped(document, acting.now))
+
+
+def returned(document: Document, acting: Acting, who: Who, reason: str) -> Change:
+    """Another unit's matter goes back to the office; the next transfer starts a new clock (D7)."""
+    return move(
+        document,
+        acting,
+        who,
+        State.RETURNED,
+        reason=needs_reason(reason),
+        changes={"unit": [document["unit"], None]},
+        unit=None,
+        remark=needs_reason(reason),
+        clocks=_stopped(document, acting.now),
+        sort_at=NO_DUE,
+    )
+
+
+def approved(document: Document, acting: Acting, who: Who) -> Change:
+    """The leadership approves: an answer is ready for the meeting, guidance goes to the person, an escalation upwards."""
+    draft = draft_of(document)
+    if state_of(document) is State.TO_WRITE:
+        return _stage(document, acting, who, Party.LEADERSHIP, (Stage.SUBMITTED,), Stage.APPROVED, "drafted", answer=draft.text)
+    _at(document, State.SUBMITTED)
+    if draft.kind == GUIDANCE:
+        return guided(document, acting, who, draft.body, draft.text, draft.legal_basis)
+    if draft.kind == ESCALATION:
+        return escalated(document, acting, who, draft.body.name, None, draft.text)
+    return move(document, acting, who, State.READY, answer=draft.text)
+
+
+def sent_back(document: Document, acting: Acting, who: Who, remark: str) -> Change:
+    """The leadership wants it better, and says what."""
+    remark = needs_reason(remark)
+    if state_of(document) is State.TO_WRITE:
+        stages = (Stage.SUBMITTED, Stage.APPROVED)
+        return _stage(document, acting, who, Party.LEADERSHIP, stages, Stage.SENT_BACK, "sent_back", remark)
+    return move(document, acting, who, State.SENT_BACK, reason=remark, remark=remark, answer=None)
+
+
+def _stage(
+    document: Document,
+    acting: Acting,
+    who: Who,
+    party: Party,
+    expected: Sequence[Stage],
+    stage: Stage,
+    event: str,
+    remark: str | None = None,
+    **fields: Any,
+) -> Change:
+    """Move the draft of a written answer one stage on; the question stays in `to_write` (D10)."""
+    if not who.is_party(party, document):
+        raise Forbidden(f"{stage} is not for this role")
+    before = stage_of(document)
+    if before not in expected:
+        raise Conflict(f"the draft is {before}")
+    draft = {**(document.get("draft") or {}), "stage": stage.value}
+    if remark is not None:
+        fields["remark"] = remark
+    return note(
+        document, acting, f"question.{event}.v1", reason=remark, changes={"stage": [before, stage]}, draft=draft, **fields
+    )
+
+
+def _at(document: Document, *states: State) -> None:
+    if state_of(document) not in states:
+        raise Conflict(f"it is {state_of(document)}")
+
+
+# Ends
+
+
+def guided(
+    document: Document, acting: Acting, who: Who, body: Body, text: str = "", legal_basis: str = "", *, at: datetime | None = None
+) -> Change:
+    """Another agency's matter: the person is told which, where and how to reach it (texts 3)."""
+    if not (body.name and body.address and body.phone):
+        raise Invalid({"body": "Xin ghi đủ tên, địa chỉ và điện thoại của cơ quan có thẩm quyền."})
+    fields = {
+        "body": body.name,
+        "body_address": body.address,
+        "body_phone": body.phone,
+        "body_website": body.site,
+        "basis": legal_basis,
+    }
+    return _ended(
+        document, acting, who, State.GUIDED, "guided", at=at, letter=letter(document, acting, LetterKind.GUIDANCE, fields),
+        outcome_body=body.name, answer=text or document.get("answer"),
+    )  # fmt: skip
+
+
+def escalated(
+    document: Document, acting: Acting, who: Who, body: str, number: str | None, text: str = "", *, at: datetime | None = None
+) -> Change:
+    """Beyond the agency's authority: put to the level above; open until its answer has reached the person."""
+    if not body.strip():
+        raise Invalid({"body": "Xin ghi tên cơ quan cấp trên."})
+    return _ended(
+        document, acting, who, State.ESCALATED, "escalated", at=at, number=number,
+        outcome_body=body.strip(), answer=text or document.get("answer"),
+    )  # fmt: skip
+
+
+def escalation_numbered(document: Document, acting: Acting, who: Who, number: str, on: date) -> Change:
+    """The office enters number and date of the letter upwards."""
+    _at(document, State.ESCALATED)
+    if Party.OFFICE not in who.roles:
+        raise Forbidden("numbers are the office's")
+    return note(
+        document, acting, "question.escalated.v1", changes={"number": number}, outcome_number=number, outcome_on=on.isoformat()
+    )
+
+
+def escalated_done(document: Document, acting: Acting, who: Who, text: str, number: str, on: date) -> Change:
+    """The upper level has answered, and the person is told by a letter with number and date."""
+    _check_issue(acting, number, on)
+    if not text.strip():
+        raise Invalid({"text": "Xin ghi ý kiến của cấp trên."})
+    fields = {"answer": text.strip(), "number": number.strip(), "issued_on": on.isoformat()}
+    return _ended(
+        document, acting, who, State.ESCALATED_DONE, "escalated", at=_issued_at(acting, on), on=on,
+        letter=letter(document, acting, LetterKind.WRITTEN_ANSWER, fields), answer=text.strip(),
+    )  # fmt: skip
+
+
+def resolved(document: Document, acting: Acting, who: Who, text: str = "", *, at: datetime | None = None) -> Change:
+    """Answered there and then."""
+    return _ended(document, acting, who, State.RESOLVED, "resolved", at=at, answer=text or document.get("answer"))
+
+
+def adopted(document: Document, acting: Acting, who: Who, unit: str, text: str = "", *, at: datetime | None = None) -> Change:
+    """A proposal is taken up by a unit."""
+    return _ended(document, acting, who, State.ADOPTED, "adopted", at=at, unit=unit, answer=text or document.get("answer"))
+
+
+def to_write(
+    document: Document,
+    acting: Acting,
+    who: Who,
+    unit: str,
+    clock: Mapping[str, Any] | None,
+    *,
+    at: datetime | None = None,
+) -> Change:
+    """A written answer by `unit`; without the chair's date its clock starts with the notice (D10)."""
+    draft = {**(document.get("draft") or {}), "stage": Stage.DRAFTING.value} if document.get("draft") else None
+    # Without a date the old due must not stay: nothing runs until the notice is issued.
+    fields = _started(document, clock, acting.now) if clock else {"clocks": _stopped(document, acting.now), "sort_at": NO_DUE}
+    todo = [{"id": f"told/write/{document['seq'] + 1}", "do": "tell_unit", "unit": unit, "at": acting.now, "by": acting.actor}]
+    return move(
+        document, acting, who, State.TO_WRITE, at=at, changes={"unit": unit}, todo=todo,
+        unit=unit, draft=draft, outcome="written", outcome_on=None, **fields,
+    )  # fmt: skip
+
+
+def written_clock_started(document: Document, acting: Acting, clock: Mapping[str, Any]) -> Change | None:
+    """The notice is out: the clock of a written answer that has no date of the chair's starts. None: it has one already."""
+    if state_of(document) is not State.TO_WRITE or running_clock(document) is not None:
+        return None
+    return note(
+        document, acting, "question.due_recomputed.v1", changes={"due_on": [None, clock["due_on"]]},
+        **_started(document, clock, acting.now),
+    )  # fmt: skip
+
+
+def answered(document: Document, acting: Acting, who: Who, number: str, on: date) -> Change:
+    """The written answer has gone out with number and date; the person gets it, and its clock stops on that date."""
+    _at(document, State.TO_WRITE)
+    _check_issue(acting, number, on)
+    if stage_of(document) is not Stage.APPROVED:
+        raise Conflict("the draft is not approved")
+    draft = draft_of(document)
+    fields = {"answer": draft.text, "basis": draft.legal_basis, "number": number.strip(), "issued_on": on.isoformat()}
+    issued = _issued_at(acting, on)
+    return _ended(
+        document, acting, who, State.ANSWERED, "written", at=issued, number=number.strip(), on=on, answer=draft.text,
+        letter=letter(document, acting, LetterKind.WRITTEN_ANSWER, fields), clocks=_stopped(document, issued),
+    )  # fmt: skip
+
+
+def answered_to_absent(document: Document, acting: Acting, who: Who, text: str, *, at: datetime | None = None) -> Change:
+    """An absent invitee's question is answered at the address on the form (D11); the letter goes with the conclusion."""
+    answer = text or document.get("answer")
+    if not answer:
+        raise Invalid({"text": "Xin ghi nội dung trả lời gửi người vắng mặt."})
+    return _ended(document, acting, who, State.ANSWERED, "answered_to_absent", at=at, answer=answer)
+
+
+def not_raised(document: Document, acting: Acting, who: Who) -> Change | None:
+    """The person was absent and nobody raised it: noted, the state stays until it is answered."""
+    if Party.OFFICE not in who.roles:
+        raise Forbidden("outcomes are the office's")
+    if not is_open(document) or state_of(document) is State.SEALED:
+        raise Conflict(f"it is {state_of(document)}")
+    if document.get("outcome") == "not_raised":
+        return None
+    return note(document, acting, "question.amended.v1", changes={"outcome": "not_raised"}, outcome="not_raised")
+
+
+def withdrawn(document: Document, acting: Acting, who: Who, reason: str | None = None) -> Change:
+    """The registrant takes it back; the office may note that for somebody who said so by phone, with the reason."""
+    if Party.REGISTRANT not in who.roles:
+        reason = needs_reason(reason or "")
+    return _ended(document, acting, who, State.WITHDRAWN, "withdrawn", reason=reason)
+
+
+def to_feedback(document: Document, acting: Acting, who: Who, reason: str) -> Change:
+    """Treated as feedback from now on (D3, D4)."""
+    return _ended(document, acting, who, State.TO_FEEDBACK, "feedback", reason=needs_reason(reason))
+
+
+def _ended(
+    document: Document,
+    acting: Acting,
+    who: Who,
+    to: State,
+    outcome: str,
+    *,
+    reason: str | None = None,
+    at: datetime | None = None,
+    on: date | None = None,
+    number: str | None = None,
+    letter: Document | None = None,
+    **fields: Any,
+) -> Change:
+    """The end of a question (or its escalation): outcome, date, the letter promised, and a look whether the case is closed."""
+    todo: list[Document] = [letter] if letter is not None else []
+    if to in CLOSED_STATES:
+        todo.append({"id": f"close/{document['seq'] + 1}", "do": "close_case", "at": acting.now, "by": acting.actor})
+    ended: dict[str, Any] = {
+        "outcome": outcome,
+        "outcome_on": (on or local_date(at or acting.now)).isoformat(),
+        "clocks": _stopped(document, acting.now),
+        "sort_at": NO_DUE,
+    }
+    if number is not None:
+        ended["outcome_number"] = number
+    changes = {"outcome": outcome, **({"number": number} if number else {})}
+    return move(document, acting, who, to, reason=reason, at=at, changes=changes, todo=todo, **{**ended, **fields})
+
+
+def letter(document: Document, acting: Acting, kind: LetterKind, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A letter to the person that this act promises: asked for right after the write, or by the sweeper."""
+    n = document["seq"] + 1
+    return {
+        "id": f"letter/{n}",
+        "do": "letter",
+        "kind": kind.value,
+        "key": f"question/{document['_id']}/{kind.value}/{n}",
+        "fields": dict(fields),
+        "at": acting.now,
+        "by": acting.actor,
+    }
+
+
+def _check_issue(acting: Acting, number: str, on: date) -> None:
+    errors: dict[str, str] = {}
+    if not number.strip():
+        errors["number"] = "Xin ghi số văn bản."
+    if on > local_date(acting.now):
+        errors["on"] = "Ngày văn bản không thể sau hôm nay."
+    if errors:
+        raise Invalid(errors)
+
+
+def _issued_at(acting: Acting, on: date) -> datetime:
+    """The moment that counts for a document dated `on`: now when that is today, else the end of its day."""
+    return acting.now if on == local_date(acting.now) else moment_at(on, time(23, 59))
+
+
+# Sealed (D6)
+
+COMPLAINT, DENUNCIATION = "complaint", "denunciation"
+
+
+def sealed(document: Document, acting: Acting, who: Who, kind: str, reason: str) -> Change:
+    """Hide it at once from everybody but the named readers."""
+    return move(
+        document,
+        acting,
+        who,
+        State.SEALED,
+        sealed=True,
+        seal={"kind": kind, "by": acting.actor, "at": acting.now, "why": needs_reason(reason)},
+        proposal=None,
+        unit=None,
+        sort_at=NO_DUE,
+    )
+
+
+def unsealed(document: Document, acting: Acting, who: Who, reason: str) -> Change:
+    """A named reader finds neither complaint nor denunciation: it goes on like any other."""
+    _at(document, State.SEALED)
+    return move(document, acting, who, State.TRIAGE, reason=needs_reason(reason), event="question.unsealed.v1", sealed=False)
+
+
+def excluded(document: Document, acting: Acting, who: Who, kind: str, details: Mapping[str, str], reason: str) -> Change:
+    """Not for the dialogue: a complaint gets guidance; a denunciation has been handed over, and a neutral letter says so."""
+    if kind not in (COMPLAINT, DENUNCIATION):
+        raise Invalid({"kind": "Xin xác định loại nội dung."})
+    needed = ("passed_to", "passed_on") if kind == DENUNCIATION else ()
+    if missing := {name: "Xin điền mục này." for name in needed if not details.get(name, "").strip()}:
+        raise Invalid(missing)
+    letter_kind = LetterKind.COMPLAINT_GUIDANCE if kind == COMPLAINT else LetterKind.DENUNCIATION_PASSED
+    return _ended(
+        document, acting, who, State.EXCLUDED, "excluded", reason=needs_reason(reason),
+        letter=letter(document, acting, letter_kind, details), seal={**(document.get("seal") or {}), "kind": kind},
+    )  # fmt: skip
+
+
+# Deadlines that change
+
+
+def extended(document: Document, acting: Acting, who: Who, due_on: date, reason: str, meeting_on: date | None) -> Change:
+    """Once, before expiry, with a reason, by the office; the person gets an apology that names the new date."""
+    if Party.OFFICE not in who.roles:
+        raise Forbidden("extension is the office's")
+    reason = needs_reason(reason)
+    clock = running_clock(document)
+    if clock is None or clock["extended"] or acting.now >= clock["due_at"]:
+        raise Conflict("no clock that may be extended")
+    if due_on <= date.fromisoformat(clock["due_on"]):
+        raise Invalid({"due_on": "Hạn mới phải sau hạn hiện nay."})
+    if meeting_on is not None and clock["kind"] == "preparation" and due_on >= meeting_on:
+        raise Invalid({"due_on": f"Hạn mới phải trước ngày đối thoại {format_date(meeting_on)}."})
+    later = {
+        **clock,
+        "due_on": due_on.isoformat(),
+        "due_at": start_of_day(date.fromordinal(due_on.toordinal() + 1)),
+        "explanation": f"{clock['explanation']}; gia hạn một lần đến {format_date(due_on)}",
+        "extended": True,
+        "terms": None,
+    }
+    fields = {"due_on": clock["due_on"], "new_due_on": due_on.isoformat(), "reason": reason}
+    return note(
+        document, acting, "question.extended.v1", reason=reason, changes={"due_on": [clock["due_on"], due_on.isoformat()]},
+        todo=[letter(document, acting, LetterKind.EXTENDED, fields)],
+        clocks=[*document["clocks"][:-1], later], sort_at=later["due_at"],
+    )  # fmt: skip
+
+
+def recomputed(document: Document, acting: Acting, calendar: WorkCalendar, meeting_on: date | None) -> Change | None:
+    """Count the running clock again by another calendar or meeting day; None when nothing moves. An extended one stays."""
+    clock = running_clock(document)
+    if clock is None or clock["terms"] is None:
+        return None
+    terms = Terms.model_validate(clock["terms"])
+    if clock["kind"] == "preparation":
+        still = meeting_on if meeting_on is not None and local_date(terms.start) < meeting_on else None
+        terms = terms.model_copy(update={"meeting_on": still})
+    again = clock_of(clock["kind"], calendar.due(terms))
+    if again["due_at"] == clock["due_at"]:
+        return None
+    return note(
+        document, acting, "question.due_recomputed.v1", changes={"due_on": [clock["due_on"], again["due_on"]]},
+        clocks=[*document["clocks"][:-1], again], sort_at=again["due_at"],
+    )  # fmt: skip
+
+
+def placed(document: Document, acting: Acting, dialogue: str) -> Change:
+    """The question follows its case into a dialogue (D1)."""
+    return note(
+        document, acting, "question.amended.v1", changes={"dialogue": [document["dialogue"], dialogue]}, dialogue=dialogue
+    )
+
+
+# What the registrant changes afterwards
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """What the software makes of a text: sealed, proposed (with a unit) or for triage."""
+
+    state: State
+    proposal: Mapping[str, Any] | None = None
+    seal: Mapping[str, Any] | None = None
+
+
+def amended(document: Document, acting: Acting, text: str, digest: str, classified: Classified, n: int) -> Change:
+    """The registrant changed a section. Before the transfer the text is replaced and classified again; afterwards it is only
+    added to, so that the unit never finds another question under its hands. What must be sealed never becomes such an addition:
+    it seals what it replaces, or becomes a sealed question apart (D6).
+    """
+    known: dict[str, Any] = {"registration_seq": n, "digest": digest}
+    if state_of(document) not in BEFORE_TRANSFER - {State.RETURNED} or document.get("was_split"):
+        if state_of(document) is State.SEALED:
+            return note(document, acting, "question.amended.v1", text=text, **known)
+        if classified.state is State.SEALED:
+            apart = {"id": f"apart/{n}", "do": "seal_apart", "text": text, "at": acting.now, "by": acting.actor}
+            return note(document, acting, "question.amended.v1", todo=[apart], **known)
+        additions = [*document.get("additions", ()), {"at": acting.now, "text": text}]
+        return note(document, acting, "question.amended.v1", additions=additions, **known)
+    act = acting.act("question.amended.v1", changes={"state": [document["state"], classified.state.value]})
+    steps = list(document["steps"])
+    if document["state"] != classified.state:
+        steps.append(step(act, document["seq"] + 1, classified.state.value))
+    return Change(
+        [act],
+        {
+            "text": text,
+            "state": classified.state.value,
+            "steps": steps,
+            "sealed": classified.state is State.SEALED,
+            "seal": classified.seal,
+            "proposal": classified.proposal,
+            **known,
+        },
+    )
+
+
+def erased(document: Document, acting: Acting, n: int) -> Change:
+    """The person's data are gone: texts are removed, and what is still open counts as withdrawn."""
+    acts: list[Act] = []
+    fields: dict[str, Any] = {"registration_seq": n}
+    if is_open(document):
+        change = withdrawn(document, acting, REGISTRANT)
+        acts += change.acts
+        fields |= change.set
+    acts.append(acting.act("question.erased.v1"))
+    return Change(acts, fields, ["text", "additions", "draft", "digest"])
