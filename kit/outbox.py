@@ -37,8 +37,6 @@ from kit.kafka import MAX_EVENT_BYTES, Publisher
 from kit.logging import get_logger
 from kit.mongo import FAST, Collection, CollectionSpec, Document, ServerClock, duplicate_indexes, only_duplicates
 
-SWEEP_AFTER = timedelta(seconds=5)
-LEASE = timedelta(seconds=25)
 _TAIL = 20
 """Events that a command's post-image brings along; a longer backlog is read by the relay."""
 _ATTEMPTS = 30
@@ -302,9 +300,22 @@ class Relay:
     stays bounded when Kafka is away.
     """
 
-    def __init__(self, publisher: Publisher, outboxes: Sequence[Outbox], *, in_flight: int = 500, backlog: int = 5_000) -> None:
+    def __init__(
+        self,
+        publisher: Publisher,
+        outboxes: Sequence[Outbox],
+        *,
+        in_flight: int = 500,
+        backlog: int = 5_000,
+        sweep_every: float = 1.0,
+        overdue_after: timedelta = timedelta(seconds=5),
+        lease: timedelta = timedelta(seconds=25),
+    ) -> None:
         self._publisher = publisher
         self._outboxes = outboxes
+        self._sweep_every = sweep_every
+        self._overdue_after = overdue_after
+        self._lease = lease
         self._slots = asyncio.Semaphore(in_flight)
         self._backlog = backlog
         self._work: dict[tuple[str, Any], _Work] = {}
@@ -330,8 +341,8 @@ class Relay:
         task.add_done_callback(self._tasks.discard)
 
     async def run(self) -> None:
-        """Sweep until cancelled: every second while Kafka answers, more slowly and with one document while it does not."""
-        pause = 1.0
+        """Sweep until cancelled: steadily while Kafka answers, more slowly and with one document while it does not."""
+        pause = self._sweep_every
         while True:
             await asyncio.sleep(pause)
             for outbox in self._outboxes:
@@ -339,7 +350,7 @@ class Relay:
                     await self._sweep(outbox, limit=1 if self._failing else 500)
                 except PyMongoError as error:
                     get_logger().warning("sweep_failed", collection=outbox.name, error=type(error).__name__)
-            pause = min(pause * 2, 8.0) if self._failing else 1.0
+            pause = min(pause * 2, 8 * self._sweep_every) if self._failing else self._sweep_every
 
     async def stop(self, *, within: float = 10.0) -> None:
         """Let what is in flight finish and write its marks; what does not finish is swept up after the restart."""
@@ -412,12 +423,12 @@ class Relay:
         with contextlib.suppress(PyMongoError):
             await outbox.collection.with_options(write_concern=FAST).update_one(
                 {"_id": _id, "due": {"$exists": True}},
-                [{"$set": {"due": {"$dateSubtract": {"startDate": "$$NOW", "unit": "second", "amount": 6}}}}],
+                [{"$set": {"due": _now_plus(-self._overdue_after)}}],
             )
 
     async def _sweep(self, outbox: Outbox, *, limit: int) -> None:
         """Claim overdue documents in one write and publish them."""
-        overdue = {"due": {"$exists": True}, "$expr": {"$lte": ["$due", _now_plus(-SWEEP_AFTER)]}}
+        overdue = {"due": {"$exists": True}, "$expr": {"$lte": ["$due", _now_plus(-self._overdue_after)]}}
         found = await outbox.collection.find(overdue, {"_id": 1, "due": 1}).sort("due", 1).limit(limit).to_list(limit)
         now = await outbox._clock.now()
         oldest = (now - found[0]["due"]).total_seconds() if found else 0.0
@@ -427,7 +438,7 @@ class Relay:
         if not ids:
             return
         token = secrets.token_hex(8)
-        claim = UpdateMany({"_id": {"$in": ids}, **overdue}, [{"$set": {"due": _now_plus(LEASE), "claim": token}}])
+        claim = UpdateMany({"_id": {"$in": ids}, **overdue}, [{"$set": {"due": _now_plus(self._lease), "claim": token}}])
         await outbox.collection.with_options(write_concern=FAST).bulk_write([claim])
         async for document in outbox.collection.find({"_id": {"$in": ids}, "claim": token}):
             self.offer(outbox, document)
