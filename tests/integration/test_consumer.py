@@ -1,0 +1,256 @@
+"""The consumer alone, on real Kafka and MongoDB: whatever happens to a batch, every good record has its effect once, every bad one
+its dead-letter row, and the committed offset is never ahead of a durable effect.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from contracts.envelope import Event
+from contracts.events import models
+from contracts.model import LetterKind, LetterState
+from contracts.topics import ROUTING_LETTERS, Topic
+from deploy.local.stack import LocalStack
+from kit import deadletters, mongo
+from kit.consumer import Consumer, Handle, Reject, Subscription, each
+from kit.deadletters import DeadLetters
+from kit.errors import Permanent, Transient
+from kit.kafka import KafkaPublisher, create_topics
+from kit.mongo import Database
+from tests.waiting import eventually
+
+MODELS = models(ROUTING_LETTERS)
+POISON = [
+    (b"{not json", "not JSON"),
+    (b'"\xff\xfe"', "not JSON"),
+    (b'{"type":"nobody.knows.v1"}', "unknown type or version"),
+    (b'{"type":"routing_letter.requested.v9"}', "unknown type or version"),
+    (b'{"type":"routing_letter.requested.v1","data":{}}', "missing"),
+    (None, "empty record"),
+]
+
+
+@pytest.fixture
+async def database(mongodb_url: str) -> AsyncIterator[Database]:
+    client = mongo.connect(mongodb_url)
+    database = client[f"consumer_{uuid4().hex[:8]}"]
+    await mongo.apply(database, [deadletters.SPEC])
+    yield database
+    await client.drop_database(database.name)
+    await mongo.close(client)
+
+
+@pytest.fixture
+async def topic(kafka_bootstrap: str) -> Topic:
+    topic = Topic(f"test.{uuid4().hex[:8]}", "letter", 1, 7)
+    await create_topics(kafka_bootstrap, [topic])
+    return topic
+
+
+class Bench:
+    """A topic, a group, and what was done about its records."""
+
+    def __init__(self, bootstrap: str, database: Database, topic: Topic) -> None:
+        self.bootstrap, self.database, self.topic = bootstrap, database, topic
+        self.group = f"group.{uuid4().hex[:8]}"
+        self.publisher = KafkaPublisher(bootstrap, linger_ms=0)
+        self.effects: list[str] = []
+        self.dead_letters = DeadLetters(database)
+
+    async def remember(self, events: Sequence[Event[Any]], reject: Reject) -> None:
+        self.effects += [event.data.letter_key for event in events]
+
+    def consumer(self, handle: Handle, **options: Any) -> Consumer:
+        subscription = Subscription("test", [self.topic], MODELS, handle)
+        return Consumer(subscription, self.dead_letters, bootstrap=self.bootstrap, group=self.group, **options)
+
+    async def publish(self, *values: bytes | None, headers: Sequence[tuple[str, bytes]] = ()) -> None:
+        for value in values:
+            await self.publisher.publish(self.topic, b"key", value, headers)  # type: ignore[arg-type]
+
+    async def committed(self) -> int:
+        reader = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id=self.group, enable_auto_commit=False)
+        await reader.start()
+        try:
+            return await reader.committed(TopicPartition(self.topic.name, 0)) or 0
+        finally:
+            await reader.stop()
+
+    @contextlib.asynccontextmanager
+    async def running(self, *consumers: Consumer) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+async def bench(kafka_bootstrap: str, database: Database, topic: Topic) -> AsyncIterator[Bench]:
+    bench = Bench(kafka_bootstrap, database, topic)
+    yield bench
+    await bench.publisher.stop()
+
+
+def letter(name: str) -> bytes:
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    return Event[LetterState](
+        id=UUID(int=1),
+        source="routing",
+        type="routing_letter.requested.v1",
+        subject=name,
+        time=now,
+        dataschema="LetterState",
+        agency="son-la",
+        sequence=1,
+        data=LetterState(letter_key=name, kind=LetterKind.RECEIPT, requested_at=now),
+    ).encode()
+
+
+async def test_poison_anywhere_in_a_batch_is_buried_and_the_rest_flows(bench: Bench) -> None:
+    bad = [value for value, _ in POISON]
+    records = [*bad, letter("a"), letter("b"), *bad, letter("c"), *bad]
+    await bench.publish(*records)
+    async with bench.running(bench.consumer(bench.remember)):
+        await eventually(lambda: _count(bench, len(bad) * 3))
+        await eventually(lambda: _done(bench, {"a", "b", "c"}))
+        await eventually(lambda: _committed(bench, len(records)))
+    rows = await bench.dead_letters.find(limit=100)
+    assert sorted(row["offset"] for row in rows) == [n for n, value in enumerate(records) if value in bad]
+    by_value = {row["value"]: row["reason"] for row in rows}
+    for value, reason in POISON:
+        assert reason in by_value[value], "the original bytes, and why"
+
+
+async def test_headers_that_are_no_utf8_or_too_many_do_not_matter(bench: Bench) -> None:
+    await bench.publish(letter("strange"), headers=[("traceparent", b"\xff\xfe\x00")])
+    await bench.publish(letter("many"), headers=[(f"h{n}", b"x") for n in range(10_000)])
+    async with bench.running(bench.consumer(bench.remember)):
+        await eventually(lambda: _done(bench, {"strange", "many"}))
+    assert await bench.dead_letters.count() == 0
+
+
+async def test_a_handler_that_raises_loses_only_the_record_it_raises_for(bench: Bench) -> None:
+    async def handle(events: Sequence[Event[Any]], reject: Reject) -> None:
+        if any(event.data.letter_key == "culprit" for event in events):
+            raise ZeroDivisionError
+        await bench.remember(events, reject)
+
+    await bench.publish(letter("before"), letter("culprit"), letter("after"))
+    async with bench.running(bench.consumer(handle)):
+        await eventually(lambda: _done(bench, {"before", "after"}))
+        await eventually(lambda: _count(bench, 1))
+    assert (await bench.dead_letters.find())[0]["reason"].endswith("ZeroDivisionError")
+
+
+async def test_a_rule_that_one_event_breaks_rejects_that_event_alone(bench: Bench) -> None:
+    async def handle_one(event: Event[Any]) -> None:
+        if event.data.letter_key == "impossible":
+            raise Permanent("valid but impossible")
+        bench.effects.append(event.data.letter_key)
+
+    await bench.publish(letter("x"), letter("impossible"), letter("y"))
+    async with bench.running(bench.consumer(each(handle_one))):
+        await eventually(lambda: _done(bench, {"x", "y"}))
+        await eventually(lambda: _count(bench, 1))
+
+
+async def test_infrastructure_that_is_down_is_waited_for_and_nothing_is_committed_or_buried(bench: Bench) -> None:
+    down = True
+    attempts = 0
+
+    async def handle(events: Sequence[Event[Any]], reject: Reject) -> None:
+        nonlocal attempts
+        attempts += 1
+        if down:
+            raise Transient("database")
+        await bench.remember(events, reject)
+
+    await bench.publish(letter("one"), letter("two"))
+    async with bench.running(bench.consumer(handle, max_wait=0.5)):
+        await eventually(lambda: _true(attempts >= 3))
+        assert await bench.committed() == 0
+        down = False
+        await eventually(lambda: _done(bench, {"one", "two"}))
+    assert await bench.dead_letters.count() == 0
+    assert bench.effects == ["one", "two"]
+
+
+async def test_too_many_dead_letters_halt_the_consumer_before_it_commits_them(bench: Bench) -> None:
+    await bench.publish(*[b"bad code was shipped"] * 12)
+    consumer = bench.consumer(bench.remember, dead_letter_limit=10, max_wait=0.5)
+    async with bench.running(consumer):
+        await eventually(lambda: _true(consumer.halted))
+        assert not consumer.healthy
+    assert await bench.dead_letters.count() == 0
+    assert await bench.committed() == 0
+
+
+async def test_a_second_member_joining_in_a_long_batch_does_nothing_twice(bench: Bench) -> None:
+    entered = asyncio.Event()
+
+    async def slow(events: Sequence[Event[Any]], reject: Reject) -> None:
+        entered.set()
+        await asyncio.sleep(18)  # the batch of the rebalance that once ran in two members at once
+        await bench.remember(events, reject)
+
+    names = [f"r{n}" for n in range(20)]
+    await bench.publish(*map(letter, names))
+    async with bench.running(bench.consumer(slow)):
+        await asyncio.wait_for(entered.wait(), 30)
+        async with bench.running(bench.consumer(bench.remember)):
+            await eventually(lambda: _done(bench, set(names)), timeout=60)
+            await eventually(lambda: _committed(bench, len(names)), timeout=60)
+    assert sorted(bench.effects) == sorted(names), "an effect happened twice"
+
+
+async def test_a_consumer_started_before_its_topic_waits_for_it(kafka_bootstrap: str, database: Database) -> None:
+    topic = Topic(f"test.{uuid4().hex[:8]}", "letter", 1, 7)
+    bench = Bench(kafka_bootstrap, database, topic)
+    consumer = bench.consumer(bench.remember)
+    async with bench.running(consumer):
+        await asyncio.wait([asyncio.create_task(asyncio.Event().wait())], timeout=2)
+        assert not consumer.healthy
+        await create_topics(kafka_bootstrap, [topic])
+        await bench.publish(letter("late"))
+        await eventually(lambda: _done(bench, {"late"}))
+    await bench.publisher.stop()
+
+
+async def test_a_consumer_started_before_kafka_waits_for_it(tmp_path: Path, database: Database) -> None:
+    topic = Topic("test.early", "letter", 1, 7)
+    with LocalStack(tmp_path) as stack:
+        bench = Bench(stack.kafka_bootstrap, database, topic)
+        consumer = bench.consumer(bench.remember)
+        async with bench.running(consumer):
+            await asyncio.to_thread(stack.start, kafka=True)
+            assert not consumer.healthy
+            await create_topics(stack.kafka_bootstrap, [topic])
+            await bench.publish(letter("early"))
+            await eventually(lambda: _done(bench, {"early"}), timeout=40)
+        await bench.publisher.stop()
+
+
+async def _true(value: bool) -> bool:
+    return value
+
+
+async def _done(bench: Bench, names: set[str]) -> bool:
+    return set(bench.effects) == names
+
+
+async def _count(bench: Bench, number: int) -> bool:
+    return await bench.dead_letters.count() == number
+
+
+async def _committed(bench: Bench, offset: int) -> bool:
+    return await bench.committed() == offset
