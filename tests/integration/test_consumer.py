@@ -1,5 +1,5 @@
-"""The consumer alone, on real Kafka and MongoDB: whatever happens to a batch, every good record has its effect once, every bad one
-its dead-letter row, and the committed offset is never ahead of a durable effect.
+"""The consumer alone, on real Kafka and MongoDB: whatever happens to a batch, every good record has its effect once, every bad
+one its dead-letter row, and the committed offset is never ahead of a durable effect.
 """
 
 import asyncio

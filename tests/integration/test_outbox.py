@@ -275,7 +275,7 @@ async def test_every_driver_gives_the_same_store(database: Database) -> None:
     _id = uuid5(NAMESPACE, "driver")
     await _create(outbox, _id)
     await _append(outbox, _id, 3)
-    pipeline = [{"$match": {"agency": AGENCY}}, {"$group": {"_id": "$agency", "most": {"$max": "$value"}}}]
+    pipeline: list[dict[str, Any]] = [{"$match": {"agency": AGENCY}}, {"$group": {"_id": "$agency", "most": {"$max": "$value"}}}]
     assert [d async for d in mongo.aggregate(database["letters"], pipeline)] == [{"_id": AGENCY, "most": 3}]
     stored = await outbox.get(_id, AGENCY)
     assert stored["_id"] == _id
