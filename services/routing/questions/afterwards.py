@@ -5,8 +5,9 @@ between the two leaves them to the worker. Every step may be repeated: ids and l
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -181,25 +182,26 @@ async def _close_cases(routing: Routing, question: Document, entry: Mapping[str,
     agency = question["agency"]
     merged = await store.merged_into(routing.questions.collection, agency, question["_id"])
     for case_id in sorted({question["case"], *(m["case"] for m in merged)}, key=str):
-        if not await _has_open(routing, agency, case_id):
-            await routing.cases.change(case_id, agency, lambda case: closed(case, _acting(question, entry)))
+        states = await _states(routing, agency, case_id)
+        if states <= CLOSED_STATES:
+            await routing.cases.change(case_id, agency, partial(ended, acting=_acting(question, entry), states=states))
 
 
-async def _has_open(routing: Routing, agency: str, case_id: UUID) -> bool:
+async def _states(routing: Routing, agency: str, case_id: UUID) -> set[QuestionState]:
+    """The states of a case's questions; one merged into another has the other's."""
     questions = await store.questions_of_case(routing.questions.collection, agency, case_id, sealed=True)
     targets = [q["merged_into"] for q in questions if q["state"] == QuestionState.MERGED]
     others = await store.states_of(routing.questions.collection, agency, targets)
-    states = [QuestionState(q["state"]) for q in questions if q["state"] != QuestionState.MERGED] + others
-    return not all(state in CLOSED_STATES for state in states)
+    return {*others, *(QuestionState(q["state"]) for q in questions if q["state"] != QuestionState.MERGED)}
 
 
-def closed(case: Document, acting: Acting) -> Change | None:
-    """Every question has ended."""
+def ended(case: Document, acting: Acting, states: Set[QuestionState]) -> Change | None:
+    """Every question has ended; where all were withdrawn, so is the case."""
     if case["status"] in (CaseStatus.CLOSED, CaseStatus.WITHDRAWN, CaseStatus.TO_FEEDBACK):
         return None
-    act = acting.act("case.closed.v1")
-    steps = [*case["steps"], step(act, case["seq"] + 1, CaseStatus.CLOSED.value)]
-    return Change([act], {"status": CaseStatus.CLOSED.value, "steps": steps})
+    status = CaseStatus.WITHDRAWN if states == {QuestionState.WITHDRAWN} else CaseStatus.CLOSED
+    act = acting.act(f"case.{status}.v1")
+    return Change([act], {"status": status.value, "steps": [*case["steps"], step(act, case["seq"] + 1, status.value)]})
 
 
 async def _questions_to_feedback(routing: Routing, case: Document, entry: Mapping[str, Any]) -> None:

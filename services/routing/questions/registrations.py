@@ -116,8 +116,8 @@ def open_case(
     """The case and the questions of a registration. `clock`: where the profile transfers by itself, the unit's clock (D7)."""
     data = event.data
     case_id = UUID(event.subject)
-    # What a withdrawal or an erasure does comes after the creation, so this state is not all of that event yet.
-    taken = event.sequence if data.status == "received" else event.sequence - 1
+    # A later event is taken over after the creation: questions may stand from a delivery that did not get to the case.
+    taken = 1 if event.sequence == 1 and data.status == "received" else event.sequence - 1
     if place.late:
         clock = None
     questions = [

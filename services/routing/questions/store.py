@@ -61,7 +61,7 @@ def render_question(document: Document, _entry: Document) -> QuestionStateData:
     """The question as others may see it; of a sealed one ids and state alone, from its creating write on (D6)."""
     fields = ("case", "case_number", "plan", "dialogue", "source", "state", "sealed", "parent", "steps")
     if document["sealed"]:
-        return QuestionStateData.model_validate({k: document[k] for k in fields})
+        return QuestionStateData.model_validate({k: document.get(k) for k in fields})
     return QuestionStateData.model_validate(document)
 
 
