@@ -6,9 +6,9 @@ what was sealed. The phrases and their weights are data of the agency's profile.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # the profile's module reads files; this one stays free of that
@@ -27,6 +27,8 @@ _SENTENCE_END = re.compile(r"[.;:!?…\n\r]+")
 _ACCENTED_SHARE = 1 / 3
 _WORDS_TO_THE_QUESTION = 4
 """How many words may stand between a term and "ở đâu": "khiếu nại quyết định hành chính ở đâu"."""
+_WORDS_FROM_THE_PROCEDURE = 12
+"""How far before a term "thủ tục" is looked for."""
 
 
 @dataclass(frozen=True)
@@ -66,22 +68,43 @@ def _with_accents(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
 
-@lru_cache(maxsize=4096)
-def _bare_phrase(phrase: str) -> Words:
-    return tuple(_WORD.findall(without_accents(phrase)))
+def _words(text: str) -> Words:
+    return tuple(_WORD.findall(without_accents(text)))
 
 
-@lru_cache(maxsize=4096)
-def _phrase(phrase: str, *, accented: bool) -> Words:
-    return _words_and_commas(phrase, accented=accented)
-
-
-def _words_and_commas(text: str, *, accented: bool) -> Words:
+def _words_and_commas(text: str, accented: bool) -> Words:
     return tuple(_WORD_OR_COMMA.findall(_with_accents(text) if accented else without_accents(text)))
 
 
-def _starts_at(words: Words, place: int, phrase: Words) -> bool:
-    return bool(phrase) and words[place : place + len(phrase)] == phrase
+# Of phrases alone, which are few; never of what a person wrote.
+_phrase = lru_cache(maxsize=4096)(_words)
+_phrase_and_commas = lru_cache(maxsize=4096)(_words_and_commas)
+
+
+class _Lookup:
+    """Phrases to find at a place of a text."""
+
+    def __init__(self, phrases: Iterable[Words]) -> None:
+        self._by_first_word: dict[str, list[Words]] = {}
+        for phrase in sorted(set(phrases), key=len, reverse=True):
+            if phrase:
+                self._by_first_word.setdefault(phrase[0], []).append(phrase)
+
+    def at(self, words: Words, place: int) -> Words | None:
+        """The longest phrase that stands at `place`."""
+        if place >= len(words):
+            return None
+        candidates = self._by_first_word.get(words[place], ())
+        return next((phrase for phrase in candidates if words[place : place + len(phrase)] == phrase), None)
+
+    def all(self, words: Words) -> Iterator[tuple[int, Words]]:
+        """Every phrase with its place; the longest at a place wins and uses up its words."""
+        place = 0
+        while place < len(words):
+            phrase = self.at(words, place)
+            if phrase:
+                yield place, phrase
+            place += len(phrase) if phrase else 1
 
 
 def _quoted(phrases: Iterable[str]) -> str:
@@ -93,10 +116,9 @@ def _quoted(phrases: Iterable[str]) -> str:
 
 @dataclass
 class _Entry:
-    """A phrase of the profile: its words without accents, and the fields it points to; none for a neutral one."""
+    """A phrase of the profile and the fields it points to; none for a neutral one."""
 
     phrase: str
-    words: Words
     points_to: list[tuple["FieldOfWork", float]]
 
 
@@ -122,32 +144,19 @@ def classify(section_default: str | None, text: str, rules: "ClassificationRules
 def _found(text: str, rules: "ClassificationRules") -> tuple[_Entry, ...]:
     """The phrases in `text` that point somewhere, in order of appearance, each once.
 
-    The longest phrase at a place uses up its words, so "Sở Khoa học và Công nghệ" (neutral) does not count as
-    "khoa học và công nghệ".
+    As the longest uses up its words, "Sở Khoa học và Công nghệ" (neutral) does not count as "khoa học và công nghệ".
     """
-    index = _index(rules)
-    words = tuple(_WORD.findall(without_accents(text)))
-    found: dict[Words, _Entry] = {}
-    place = 0
-    while place < len(words):
-        entry = next((e for e in index.get(words[place], ()) if _starts_at(words, place, e.words)), None)
-        if entry and entry.points_to:
-            found.setdefault(entry.words, entry)
-        place += len(entry.words) if entry else 1
-    return tuple(found.values())
+    entries = _entries(rules)
+    found = dict.fromkeys(phrase for _, phrase in _Lookup(entries).all(_words(text)))
+    return tuple(entries[phrase] for phrase in found if entries[phrase].points_to)
 
 
-def _index(rules: "ClassificationRules") -> Mapping[str, list[_Entry]]:
-    """Every phrase under its first word, the longest first."""
-    entries = {words: _Entry(phrase, words, []) for phrase in rules.neutral if (words := _bare_phrase(phrase))}
+def _entries(rules: "ClassificationRules") -> dict[Words, _Entry]:
+    entries = {_phrase(phrase): _Entry(phrase, []) for phrase in rules.neutral}
     for field in rules.fields:
         for phrase, weight in field.phrases.items():
-            if words := _bare_phrase(phrase):
-                entries.setdefault(words, _Entry(phrase, words, [])).points_to.append((field, weight))
-    index: dict[str, list[_Entry]] = {}
-    for entry in sorted(entries.values(), key=lambda entry: len(entry.words), reverse=True):
-        index.setdefault(entry.words[0], []).append(entry)
-    return index
+            entries.setdefault(_phrase(phrase), _Entry(phrase, [])).points_to.append((field, weight))
+    return entries
 
 
 def _scores(section_default: str | None, found: Iterable[_Entry], section_weight: float) -> dict[str, float]:
@@ -180,12 +189,55 @@ def _reason(unit: str, section_default: str | None, found: Iterable[_Entry]) -> 
 # D6: complaints and denunciations
 
 
-@dataclass(frozen=True)
-class _Term:
-    phrase: str
-    kind: Kind
-    start: int
-    end: int
+class _Signs:
+    """The rules as words, with accents or without, each made when it is first needed."""
+
+    def __init__(self, rules: "SealRules", accented: bool) -> None:
+        self._rules = rules
+        self._accented = accented
+
+    def words(self, text: str) -> Words:
+        return _words_and_commas(text, self._accented)
+
+    def _phrases(self, phrases: Iterable[str]) -> dict[Words, str]:
+        return {_phrase_and_commas(phrase, self._accented): phrase for phrase in phrases}
+
+    @cached_property
+    def complaint(self) -> dict[Words, str]:
+        return self._phrases(self._rules.complaint)
+
+    @cached_property
+    def denunciation(self) -> dict[Words, str]:
+        return self._phrases(self._rules.denunciation)
+
+    @cached_property
+    def terms(self) -> _Lookup:
+        return _Lookup([*self._phrases(self._rules.not_a_term), *self.complaint, *self.denunciation])
+
+    @cached_property
+    def asking_before(self) -> _Lookup:
+        return _Lookup(_backwards(self._phrases(self._rules.asking_before)))
+
+    @cached_property
+    def between(self) -> _Lookup:
+        return _Lookup(_backwards(self._phrases(self._rules.between)))
+
+    @cached_property
+    def asking_after(self) -> _Lookup:
+        return _Lookup(self._phrases(self._rules.asking_after))
+
+    @cached_property
+    def against(self) -> _Lookup:
+        return _Lookup(self._phrases(self._rules.against))
+
+    @cached_property
+    def own_case(self) -> _Lookup:
+        return _Lookup(self._phrases(self._rules.own_case))
+
+
+def _backwards(phrases: Iterable[Words]) -> Iterator[Words]:
+    """To be found from a term towards the sentence's beginning."""
+    return (phrase[::-1] for phrase in phrases)
 
 
 def looks_sealed(text: str, rules: "SealRules") -> SealFlag | None:
@@ -194,21 +246,23 @@ def looks_sealed(text: str, rules: "SealRules") -> SealFlag | None:
     A term counts as it is written where the sentence has accents ("yếu tố cao" holds no "tố cáo"), and without them
     where the sentence was typed without. Doubt seals: a person opens what was sealed wrongly.
     """
-    terms = [term for sentence in _SENTENCE_END.split(text) for term in _terms_that_count(sentence, rules)]
-    if not terms:
-        return None
-    kind: Kind = "denunciation" if any(term.kind == "denunciation" for term in terms) else "complaint"
-    phrases = tuple(dict.fromkeys(term.phrase for term in terms if term.kind == kind))
-    what = "tố cáo" if kind == "denunciation" else "khiếu nại"
-    return SealFlag(kind, phrases, f"Có dấu hiệu {what}: nội dung có {_quoted(phrases)}.")
+    with_accents, without = _Signs(rules, True), _Signs(rules, False)
+    complaints: dict[str, None] = {}
+    denunciations: dict[str, None] = {}
+    for sentence in _SENTENCE_END.split(text):
+        signs = with_accents if _is_accented(sentence) else without
+        for term in _terms_that_count(signs.words(sentence), signs):
+            if term in signs.denunciation:
+                denunciations[signs.denunciation[term]] = None
+            elif term in signs.complaint:
+                complaints[signs.complaint[term]] = None
+    if denunciations:
+        return _flag("denunciation", "tố cáo", denunciations)
+    return _flag("complaint", "khiếu nại", complaints) if complaints else None
 
 
-def _terms_that_count(sentence: str, rules: "SealRules") -> Iterator[_Term]:
-    accented = _is_accented(sentence)
-    words = _words_and_commas(sentence, accented=accented)
-    for term in _terms(words, rules, accented=accented):
-        if not _only_asked_about(words, term, rules, accented=accented):
-            yield term
+def _flag(kind: Kind, name: str, phrases: Iterable[str]) -> SealFlag:
+    return SealFlag(kind, tuple(phrases), f"Có dấu hiệu {name}: nội dung có {_quoted(phrases)}.")
 
 
 def _is_accented(sentence: str) -> bool:
@@ -217,56 +271,34 @@ def _is_accented(sentence: str) -> bool:
     return len(accented) > len(words) * _ACCENTED_SHARE
 
 
-def _terms(words: Words, rules: "SealRules", *, accented: bool) -> Iterator[_Term]:
-    """The terms in a sentence; the longest at a place wins, and `not_a_term` uses up its words."""
-    kinds: dict[str, Kind | None] = {
-        **dict.fromkeys(rules.not_a_term),
-        **dict.fromkeys(rules.complaint, "complaint"),
-        **dict.fromkeys(rules.denunciation, "denunciation"),
-    }
-    longest_first = sorted(kinds, key=lambda phrase: len(_phrase(phrase, accented=accented)), reverse=True)
+def _terms_that_count(words: Words, signs: _Signs) -> Iterator[Words]:
+    """The terms of a sentence that are not merely asked about; among them those of `not_a_term`."""
+    terms = list(signs.terms.all(words))
+    if not terms:
+        return
+    last_own_case = max((place for place, _ in signs.own_case.all(words)), default=-1)
+    for start, term in terms:
+        end = start + len(term)
+        states_a_case = last_own_case >= end or signs.against.at(words, end) is not None
+        if states_a_case or not (_asks_after(words, end, signs) or _asks_before(words, start, signs)):
+            yield term
+
+
+def _asks_after(words: Words, end: int, signs: _Signs) -> bool:
+    """Whether a question follows soon: "tố cáo thì gửi ở đâu"."""
+    soon = range(end, end + _WORDS_TO_THE_QUESTION + 1)
+    return any(signs.asking_after.at(words, place) is not None for place in soon)
+
+
+def _asks_before(words: Words, start: int, signs: _Signs) -> bool:
+    """Whether a phrase like "thủ tục" precedes, with none but words of `between` after it: "thủ tục giải quyết …"."""
+    before = words[max(0, start - _WORDS_FROM_THE_PROCEDURE) : start][::-1]
     place = 0
-    while place < len(words):
-        phrase = _phrase_at(words, place, longest_first, accented=accented)
-        if phrase is None:
-            place += 1
-            continue
-        end = place + len(_phrase(phrase, accented=accented))
-        if kind := kinds[phrase]:
-            yield _Term(phrase, kind, place, end)
-        place = end
-
-
-def _phrase_at(words: Words, place: int, phrases: Iterable[str], *, accented: bool) -> str | None:
-    return next((p for p in phrases if _starts_at(words, place, _phrase(p, accented=accented))), None)
-
-
-def _only_asked_about(words: Words, term: _Term, rules: "SealRules", *, accented: bool) -> bool:
-    """Whether the sentence asks about the procedure ("thủ tục giải quyết khiếu nại", "tố cáo thì gửi ở đâu")."""
-    if _phrase_at(words, term.end, rules.against, accented=accented) is not None:
-        return False
-    rest = range(term.end, len(words))
-    if any(_phrase_at(words, place, rules.own_case, accented=accented) is not None for place in rest):
-        return False
-    soon = rest[: _WORDS_TO_THE_QUESTION + 1]
-    if any(_phrase_at(words, place, rules.asking_after, accented=accented) is not None for place in soon):
-        return True
-    return _is_asked_before(words[: term.start], rules, accented=accented)
-
-
-def _is_asked_before(before: Words, rules: "SealRules", *, accented: bool) -> bool:
-    """Whether `before` ends in a phrase like "thủ tục", with nothing after it but words of `between`."""
-    asking = [_phrase(phrase, accented=accented) for phrase in rules.asking_before]
-    between = [_phrase(phrase, accented=accented) for phrase in rules.between]
-    while before:
-        if any(_ends_with(before, phrase) for phrase in asking):
+    while place < len(before):
+        if signs.asking_before.at(before, place) is not None:
             return True
-        filler = next((phrase for phrase in between if _ends_with(before, phrase)), None)
+        filler = signs.between.at(before, place)
         if filler is None:
             return False
-        before = before[: -len(filler)]
+        place += len(filler)
     return False
-
-
-def _ends_with(words: Words, phrase: Words) -> bool:
-    return bool(phrase) and words[-len(phrase) :] == phrase
