@@ -149,7 +149,7 @@ def change_dialogue(acting: Acting, terms: Terms, reason: str, calendar: WorkCal
         }
         if changed & _TOLD and terms.starts_at is not None:
             kind = "date_fixed" if before.starts_at is None else "rescheduled"
-            args = {"revision": document["seq"] + 1, "reason": reason, "was": _moment(before.starts_at)}
+            args = {"revision": document["seq"] + 1, "reason": reason, "was": before.starts_at}
             update |= fan_out(document, acting, kind, args) | {"told": [*document["told"], document["seq"] + 1]}
         return Change([act], update)
 
@@ -166,7 +166,7 @@ def cancel_dialogue(acting: Acting, reason: str, answers_by: date) -> Decide:
         _require_scheduled(document)
         n = document["seq"] + 1
         act = acting.act("dialogue.cancelled.v1", reason=reason)
-        args = {"revision": n, "reason": reason, "answers_by": answers_by.isoformat(), "was": document["starts_at"]}
+        args = {"revision": n, "reason": reason, "answers_by": answers_by.isoformat()}
         return Change(
             [act],
             {
@@ -344,10 +344,6 @@ def _storable(values: Mapping[str, Any]) -> Document:
         else value
         for name, value in values.items()
     }
-
-
-def _moment(value: datetime | None) -> str:
-    return format_moment(value) if value else ""
 
 
 def _text(value: Any) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pymongo import IndexModel
+from pymongo import IndexModel, ReturnDocument
 
 from contracts.model import DialogueState, PlanState
 from kit.mongo import Collection, CollectionSpec, Database, Document, ServerClock
@@ -62,8 +62,8 @@ async def dialogues(collection: Collection, agency: str) -> list[Document]:
     return await cursor.limit(_MANY).to_list(_MANY)
 
 
-async def scheduled(collection: Collection, agency: str) -> list[Document]:
-    """Dialogues of an agency that are still to come or whose notice is not out: their deadlines can move."""
+async def with_open_deadlines(collection: Collection, agency: str) -> list[Document]:
+    """Dialogues of an agency whose notice is not out: their deadlines can still move."""
     open_ones = {"agency": agency, "status": {"$ne": "cancelled"}, "notice": None}
     return await collection.find(open_ones, _WITHOUT_EVENTS).sort([("year", -1), ("ordinal", 1)]).limit(_MANY).to_list(_MANY)
 
@@ -92,3 +92,11 @@ async def unfinished(collection: Collection) -> Sequence[Document]:
 async def finished(collection: Collection, dialogue_id: str, fanout_id: str) -> None:
     """A fan-out is done. Not an event: nobody else needs to know, and repeating the step would cost nothing."""
     await collection.update_one({"_id": dialogue_id}, {"$pull": {"unfinished": fanout_id}})
+
+
+async def next_speaking_order(collection: Collection, dialogue_id: str) -> int:
+    """The next place in a dialogue's speaking order: given out once, even to two workers at a time."""
+    after = await collection.find_one_and_update(
+        {"_id": dialogue_id}, {"$inc": {"speakers": 1}}, {"speakers": 1}, return_document=ReturnDocument.AFTER
+    )
+    return int(after["speakers"]) if after else 1

@@ -5,7 +5,6 @@ from datetime import date
 from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
-from uuid import NAMESPACE_URL, uuid5
 
 from contracts.model import FileRef, PlanState
 from kit.acting import Acting
@@ -266,8 +265,3 @@ def _require(**values: str) -> None:
     errors = {name: "Xin nhập nội dung này" for name, value in values.items() if not value.strip()}
     if errors:
         raise Invalid(errors)
-
-
-def calendar_uid(agency: str, dialogue_id: str) -> str:
-    """UID of the meeting in calendar files: a later invitation or change updates the same entry."""
-    return f"{uuid5(NAMESPACE_URL, f'{agency}/{dialogue_id}')}"

@@ -1,8 +1,8 @@
 """Invitations (D9): one giấy mời per wave goes drafted → signed → numbered → issued. Pure decisions on the dialogue's document.
 
-A wave: {n, status, draft (WaveDraft), signed: FileRef | None, number, signed_on, document: FileRef | None, issued_at, sent: [ids of
-fan-outs]}. `signed` is the scan that takes the place of the generated document; `document` is what was sent, frozen. A signed and
-numbered document needs no new signature for those who come later: it is sent on, an act of its own.
+A wave: {n, status, draft (WaveDraft), signed: FileRef | None, number, signed_on, document: FileRef | None, issued_at, sent: [ids
+of fan-outs]}. `signed` is the scan that takes the place of the generated document; `document` is what was sent, frozen. An issued
+document needs no new signature for those who come later: it is sent on, an act of its own.
 """
 
 from datetime import date
