@@ -384,6 +384,9 @@ class Body:
     site: str = ""
 
 
+NO_BODY = Body()
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What a unit proposes: an answer, a guidance letter, or an escalation."""
@@ -392,7 +395,7 @@ class Draft:
     text: str
     legal_basis: str = ""
     procedure: str = ""
-    body: Body = Body()
+    body: Body = NO_BODY
 
     def missing(self) -> dict[str, str]:
         """What has to be filled in before the head may hand it over, by field."""
