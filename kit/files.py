@@ -2,9 +2,11 @@
 
 import contextlib
 import io
+from functools import cached_property
 from hashlib import sha256
 from uuid import NAMESPACE_OID, uuid5
 
+from gridfs.asynchronous import AsyncGridFSBucket
 from gridfs.errors import FileExists, NoFile
 
 from contracts.model import FileRef
@@ -16,7 +18,12 @@ class FileStore:
     """Files by key `<agency>/<aggregate>/<uuid>`. A file never changes: another content is another key."""
 
     def __init__(self, database: Database) -> None:
-        self._bucket = bucket(database)
+        self._database = database
+
+    @cached_property
+    def _bucket(self) -> AsyncGridFSBucket:
+        # Made at the first use: Motor's binds to the running loop, and a service is put together before its loop runs.
+        return bucket(self._database)
 
     async def put(self, agency: str, aggregate: str, name: str, media_type: str, content: bytes) -> FileRef:
         """Keep a file durably; repeating the same content is harmless."""
