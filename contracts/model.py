@@ -248,6 +248,9 @@ class CaseState(Payload):
     channel: Channel | None = None
     kind: RegistrantKind = RegistrantKind.INDIVIDUAL
     received_at: AwareDatetime
+    recorded_at: AwareDatetime | None = Field(
+        None, description="When intake had it; a report at a cut-off counts what was known then"
+    )
     status: CaseStatus
     late: bool = False
     questions: tuple[UUID, ...] = ()
@@ -288,6 +291,7 @@ class QuestionStateData(Payload):
     section_no: int | None = None
     section_title: str | None = None
     source: CaseSource = CaseSource.REGISTRATION
+    recorded_at: AwareDatetime | None = Field(None, description="When intake had the registration that it came with")
     state: QuestionState
     sealed: bool = False
     unit: str | None = None

@@ -60,6 +60,7 @@ class QuestionFigures(Payload):
     section_no: int | None = None
     section_title: str | None = None
     source: CaseSource = CaseSource.REGISTRATION
+    recorded_at: AwareDatetime | None = None
     state: QuestionState
     sealed: bool = False
     unit: str | None = None
@@ -67,6 +68,7 @@ class QuestionFigures(Payload):
     transfers: tuple[Transfer, ...] = ()
     outcome: str | None = None
     merged_into: UUID | None = None
+    parent: UUID | None = None
     steps: tuple[Step, ...] = ()
 
 
