@@ -5,7 +5,9 @@ they share. Rendering is a pure function of its input and costs CPU: call it in 
 """
 
 from kit.documents.models import (
+    DRAFT,
     NO_TASKS,
+    SAMPLE,
     BlankForm,
     Conclusion,
     ConclusionItem,
@@ -25,7 +27,9 @@ from kit.documents.models import (
 from kit.documents.render import DocumentFailed, FontsMissing, render_pdf
 
 __all__ = [
+    "DRAFT",
     "NO_TASKS",
+    "SAMPLE",
     "BlankForm",
     "Conclusion",
     "ConclusionItem",
