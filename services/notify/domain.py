@@ -207,12 +207,12 @@ def refused(row: Row, acting: Acting, reason: str) -> Change:
     return _move(row, acting, S.FAILED, reason=reason)
 
 
-def lost(row: Row, acting: Acting, *, server_now: datetime) -> Change:
+def lost(row: Row, acting: Acting, *, again_at: datetime) -> Change:
     """Nobody knows whether it went out: once more under the same Message-ID, or a person decides, as the kind says."""
     repeats = row.get("repeats", 0)
     if row["kind"] in WAITS_FOR_STAFF or repeats > 0:
         return _move(row, acting, S.UNKNOWN, reason=NO_REPLY)
-    return _move(row, acting, S.UNKNOWN, reason=NO_REPLY, fields={"next_at": server_now, "repeats": repeats + 1})
+    return _move(row, acting, S.UNKNOWN, reason=NO_REPLY, fields={"next_at": again_at, "repeats": repeats + 1})
 
 
 def skip(row: Row, acting: Acting, reason: str) -> Change:
@@ -224,17 +224,23 @@ def skip(row: Row, acting: Acting, reason: str) -> Change:
 
 
 def withdraw(row: Row, acting: Acting) -> Change | None:
-    """Its owner withdrew it. What is gone is gone; what a worker holds is left to the worker."""
-    return None if _gone(row) else _move(row, acting, S.WITHDRAWN, reason=WITHDRAWN)
+    """Its owner withdrew it; what is gone is gone. Raises `Conflict` while a worker holds it: ask again when it has let go."""
+    if row["state"] in SETTLED:
+        return None
+    _not_held(row)
+    return _move(row, acting, S.WITHDRAWN, reason=WITHDRAWN)
 
 
 def supersede(row: Row, acting: Acting) -> Change | None:
-    """Another letter takes its place."""
-    return None if _gone(row) else _move(row, acting, S.SKIPPED, reason=SUPERSEDED)
+    """Another letter takes its place. A row that a worker holds is asked about at its next claim."""
+    if row["state"] in SETTLED or row["state"] in IN_FLIGHT:
+        return None
+    return _move(row, acting, S.SKIPPED, reason=SUPERSEDED)
 
 
-def _gone(row: Row) -> bool:
-    return row["state"] in SETTLED or row["state"] in IN_FLIGHT
+def _not_held(row: Row) -> None:
+    if row["state"] in IN_FLIGHT:
+        raise Conflict("a worker holds the letter")
 
 
 def erase(row: Row, acting: Acting) -> Change | None:
@@ -246,8 +252,7 @@ def erase(row: Row, acting: Acting) -> Change | None:
         if "to" not in row:
             return None
         return Change([acting.act(EVENTS[State(row["state"])], reason=ERASED)], unset=("to", "note"))
-    if row["state"] in IN_FLIGHT:
-        raise Conflict("a worker holds the letter")
+    _not_held(row)
     change = _move(row, acting, S.WITHDRAWN, reason=ERASED)
     return Change(change.acts, change.set, (*change.unset, "to", "note"))
 

@@ -1,0 +1,344 @@
+"""Sending mail, effectively once (design §2.3).
+
+A worker claims a batch under a lease and a fencing token, asks whether each letter may still go, writes SENDING before the
+dialogue and the outcome after it. What it did not begin it gives back. A worker that dies leaves CLAIMED letters, which are free
+after the lease, and SENDING ones, which the janitor calls UNKNOWN: nobody knows whether they went out.
+"""
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+from typing import Protocol
+
+from pymongo.errors import PyMongoError
+
+from kit.acting import Acting
+from kit.clock import Clock
+from kit.errors import Permanent, Transient
+from kit.logging import get_logger
+from kit.mongo import Document
+from kit.outbox import Change
+from kit.service import Worker
+from services.notify import domain, metrics
+from services.notify.domain import Row, State
+from services.notify.mail import Mail, Unsendable
+from services.notify.settings import NotifySettings
+from services.notify.smtp import Outcome, Reply, Transport, Unreachable
+from services.notify.store import Ledger
+from services.notify.usecases import ACTOR, Wake
+
+BATCH = 50
+GROUP = 20
+"""Letters marked SENDING in one write. A crash leaves at most these UNKNOWN, so kinds that a person would then have to look at go
+one by one (`domain.WAITS_FOR_STAFF`)."""
+IDLE_CLOSE_SECONDS = 30.0
+JANITOR_SECONDS = 5.0
+_FILE_NOT_THERE = "Tệp đính kèm chưa có trong kho tệp"
+
+
+class Composes(Protocol):
+    """Makes the mail of a row; `services.notify.mail.Composer`."""
+
+    async def compose(self, row: Row) -> Mail:
+        """Raises `Unsendable`, or `Transient` while something it needs is not there."""
+        ...
+
+
+class Circuit:
+    """After a failed connection nobody in this process tries for a while, and then one letter at a time, until one connects."""
+
+    LONGEST = 60.0
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._until = 0.0
+
+    def failed(self) -> None:
+        self._failures += 1
+        metrics.CIRCUIT.set(1)
+        self._until = monotonic() + min(2.0**self._failures, self.LONGEST) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+
+    def connected(self) -> None:
+        self._failures = 0
+        metrics.CIRCUIT.set(0)
+
+    @property
+    def wait(self) -> float:
+        """Seconds until the next try."""
+        return max(self._until - monotonic(), 0.0) if self._failures else 0.0
+
+    @property
+    def batch(self) -> int:
+        """Letters that a worker may claim."""
+        return 1 if self._failures else BATCH
+
+
+class OutcomeWriter:
+    """Writes outcomes of all workers in shared bulk writes: those that come while one is under way go with the next.
+
+    An outcome is tried again while the database is away, until its lease is over; then the janitor's UNKNOWN is the truth.
+    """
+
+    def __init__(self, ledger: Ledger, lease: float) -> None:
+        self._ledger = ledger
+        self._lease = lease
+        self._waiting: list[tuple[Document, Change, asyncio.Future[None]]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, row: Document, change: Change) -> "asyncio.Future[None]":
+        """Queue an outcome; the future is done when it is written (or the row had passed to another)."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((row, change, done))
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        return done
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[:200], self._waiting[200:]
+                await self._write([(row, change) for row, change, _ in group])
+                for _, _, done in group:
+                    if not done.done():
+                        done.set_result(None)
+        finally:
+            self._task = None
+
+    async def _write(self, decided: Sequence[tuple[Document, Change]]) -> None:
+        ends = monotonic() + self._lease
+        while True:
+            try:
+                written = await self._ledger.write(decided)
+                metrics.FENCED.inc(len(decided) - written)
+                return
+            except PyMongoError as error:
+                get_logger().warning("mail_outcome_not_written", count=len(decided), error=type(error).__name__)
+                if monotonic() > ends:
+                    return
+                await asyncio.sleep(0.5)
+
+
+@dataclass(slots=True)
+class _Ready:
+    row: Document
+    mail: Mail
+
+
+class Senders:
+    """The workers of one process and their janitor."""
+
+    def __init__(
+        self,
+        settings: NotifySettings,
+        ledger: Ledger,
+        composer: Composes,
+        transport: Callable[[], Transport],
+        clock: Clock,
+        wake: Wake,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._composer = composer
+        self._transport = transport
+        self._clock = clock
+        self._wake = wake
+        self._lease = timedelta(seconds=settings.lease_seconds)
+        self._circuit = Circuit()
+        self._writer = OutcomeWriter(ledger, settings.lease_seconds)
+        self._stopping = False
+
+    def workers(self) -> list[Worker]:
+        """What the service runs in the background."""
+        return [*([self.run] * self._settings.senders), self.tidy]
+
+    async def run(self) -> None:
+        """Claim and send until cancelled; the mail under way is then brought to its end and the rest given back."""
+        transport = self._transport()
+        rung = self._wake.listener()
+        idle_since = monotonic()
+        try:
+            while True:
+                await asyncio.sleep(self._circuit.wait)
+                rung.clear()
+                if await self._uninterrupted(transport):
+                    idle_since = monotonic()
+                    continue
+                if monotonic() - idle_since > IDLE_CLOSE_SECONDS:
+                    await transport.close()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._settings.poll_seconds):
+                        await rung.wait()
+        finally:
+            await transport.close()
+
+    async def _uninterrupted(self, transport: Transport) -> int:
+        work = asyncio.create_task(self.round(transport))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            self._stopping = True
+            with contextlib.suppress(PyMongoError):
+                await work
+            raise
+        except PyMongoError as error:
+            get_logger().warning("sender_waits", error=type(error).__name__)
+            await asyncio.sleep(1.0)
+            return 0
+
+    async def round(self, transport: Transport) -> int:
+        """Claim one batch and work it off; returns how many letters were claimed."""
+        token = secrets.token_hex(8)
+        rows = await self._ledger.claim(self._circuit.batch, token, self._lease)
+        if rows:
+            await self._work_off(rows, token, transport)
+        return len(rows)
+
+    async def _work_off(self, rows: Sequence[Document], token: str, transport: Transport) -> None:
+        rows = await self._that_may_go(rows)
+        if not rows or not await self._connected(rows, transport):
+            return
+        for group in _groups(rows):
+            ready = await self._composed(group)
+            held = (
+                {row["_id"]: row for row in await self._ledger.begin([r.row for r in ready], token, self._lease)} if ready else {}
+            )
+            begun = [_Ready(held[r.row["_id"]], r.mail) for r in ready if r.row["_id"] in held]
+            await self._deliver(begun, token, transport)
+
+    async def _that_may_go(self, rows: Sequence[Document]) -> list[Document]:
+        """Those not superseded and not too late; asked at every claim, so before every retry."""
+        superseded = await self._ledger.superseded({row["letter_id"] for row in rows})
+        may_go: list[Document] = []
+        stopped: list[tuple[Document, Change]] = []
+        for row in rows:
+            reason = domain.must_not_go(row, self._clock(), superseded)
+            if reason is None:
+                may_go.append(row)
+            else:
+                stopped.append((row, domain.skip(row, self._acting(row), reason)))
+        await self._ledger.write(stopped)
+        return may_go
+
+    async def _connected(self, rows: Sequence[Document], transport: Transport) -> bool:
+        try:
+            await transport.open()
+        except Unreachable as error:
+            self._circuit.failed()
+            get_logger().warning("mail_server_unreachable", count=len(rows))
+            await self._ledger.write([await self._later(row, error.words) for row in rows])
+            return False
+        self._circuit.connected()
+        return True
+
+    async def _composed(self, rows: Sequence[Document]) -> list[_Ready]:
+        """The mails of those that can be built; the others are put off or refused with the reason."""
+        ready: list[_Ready] = []
+        decided: list[tuple[Document, Change]] = []
+        for row in rows:
+            try:
+                ready.append(_Ready(row, await self._composer.compose(row)))
+            except Unsendable as error:
+                decided.append((row, domain.refused(row, self._acting(row), str(error))))
+            except Transient:
+                decided.append(await self._later(row, _FILE_NOT_THERE))
+            except (Permanent, ValueError, LookupError) as error:
+                get_logger().error("mail_not_built", kind=row["kind"], exc_info=error)
+                decided.append((row, domain.refused(row, self._acting(row), "Không dựng được thư")))
+        await self._ledger.write(decided)
+        return ready
+
+    async def _deliver(self, begun: Sequence[_Ready], token: str, transport: Transport) -> None:
+        """The dialogues of letters marked SENDING. None begins so late that it could outlast the lease: this process may have
+        been stopped in between, and the letters belong to somebody else.
+        """
+        last_start = monotonic() + self._settings.lease_seconds - 1.5 * self._settings.smtp_timeout_seconds
+        written: list[asyncio.Future[None]] = []
+        for n, item in enumerate(begun):
+            if self._stopping or not await self._reopened(transport) or monotonic() > last_start:
+                await self._ledger.release([r.row for r in begun[n:]], token)
+                break
+            reply = await transport.deliver(item.mail.sender, item.mail.recipient, item.mail.content)
+            metrics.MAILS.labels(item.row["kind"], reply.outcome.value).inc()
+            written.append(self._writer.add(*await self._outcome(item.row, reply)))
+        await asyncio.gather(*written)
+
+    async def _reopened(self, transport: Transport) -> bool:
+        """A connection lost with one mail is opened again for the next."""
+        try:
+            await transport.open()
+        except Unreachable:
+            self._circuit.failed()
+            return False
+        return True
+
+    async def _outcome(self, row: Document, reply: Reply) -> tuple[Document, Change]:
+        acting = self._acting(row)
+        match reply.outcome:
+            case Outcome.ACCEPTED:
+                return row, domain.accepted(row, acting)
+            case Outcome.REFUSED:
+                return row, domain.refused(row, acting, reply.words)
+            case Outcome.LATER:
+                return await self._later(row, reply.words)
+            case Outcome.NO_REPLY:
+                return await self._lost(row)
+
+    async def _later(self, row: Document, reason: str) -> tuple[Document, Change]:
+        server_now = await self._ledger.server_now()
+        return row, domain.put_off(row, self._acting(row), reason, server_now=server_now, jitter=random.random())  # noqa: S311
+
+    async def _lost(self, row: Document) -> tuple[Document, Change]:
+        again_at = await self._ledger.server_now() + domain.pause(1, random.random())  # noqa: S311 - jitter
+        return row, domain.lost(row, self._acting(row), again_at=again_at)
+
+    def _acting(self, row: Row) -> Acting:
+        return Acting(row["agency"], ACTOR, self._clock(), row.get("trace", ""))
+
+    # The janitor
+
+    async def tidy(self) -> None:
+        """Settle what dead workers left, and measure, until cancelled."""
+        while True:
+            try:
+                await self.settle_abandoned()
+                await self._measure()
+            except PyMongoError as error:
+                get_logger().warning("janitor_waits", error=type(error).__name__)
+            await asyncio.sleep(JANITOR_SECONDS)
+
+    async def settle_abandoned(self) -> int:
+        """SENDING past its lease becomes UNKNOWN, then what the kind's policy says; returns how many."""
+        rows = await self._ledger.abandoned(200)
+        await self._ledger.write([await self._lost(row) for row in rows])
+        for row in rows:
+            metrics.MAILS.labels(row["kind"], "abandoned").inc()
+        return len(rows)
+
+    async def _measure(self) -> None:
+        oldest = await self._ledger.oldest_waiting()
+        metrics.OLDEST.set(max((self._clock() - oldest).total_seconds(), 0.0) if oldest else 0.0)
+        counts = await self._ledger.count_for_staff()
+        metrics.UNKNOWN.set(counts.get(State.UNKNOWN, 0))
+        for state in domain.FOR_STAFF:
+            metrics.FOR_STAFF.labels(state.value).set(counts.get(state, 0))
+
+
+def _groups(rows: Sequence[Document]) -> Iterator[list[Document]]:
+    """Letters that may be marked SENDING together, in order."""
+    group: list[Document] = []
+    for row in rows:
+        alone = row["kind"] in domain.WAITS_FOR_STAFF
+        if group and (alone or len(group) == GROUP):
+            yield group
+            group = []
+        group.append(row)
+        if alone:
+            yield group
+            group = []
+    if group:
+        yield group
