@@ -161,7 +161,7 @@ SON_LA_FORM = BlankForm(
 BAC_KAN_FORM = BlankForm(
     dated_at=DatedAt(place="Bắc Kạn", month=11, year=2021),
     dated_on_top=True,
-    subtitle=("Về thủ tục hành chính, giải quyết thủ tục hành chính", "lĩnh vực khoa học và công nghệ năm 2021"),
+    subtitle=("Về thủ tục hành chính, giải quyết thủ tục hành chính lĩnh vực khoa học và công nghệ năm 2021",),
     addressee="Sở Khoa học và Công nghệ tỉnh Bắc Kạn",
     fields=("Họ và tên", "Điện thoại", "Địa chỉ", "Email"),
     intro="Đăng ký tham gia Hội nghị đối thoại trực tiếp với Lãnh đạo Sở Khoa học và Công nghệ như sau:",
