@@ -123,7 +123,7 @@ _TEXTS = {
     503: (
         "unavailable",
         "Hệ thống tạm thời gián đoạn",
-        "Một bộ phận của hệ thống đang khởi động lại; yêu cầu vừa rồi chưa được ghi nhận.",
+        "Một bộ phận của hệ thống đang khởi động lại; yêu cầu vừa rồi có thể chưa được ghi nhận.",
         "Xin Ông/Bà đợi ít giây rồi tải lại trang hoặc gửi lại.",
     ),
 }
