@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.responses import HTMLResponse
 
+from kit.web.problems import API
 from kit.web.rendering import Templates
 
 
@@ -46,8 +47,10 @@ def page(app: FastAPI, templates: Templates) -> Callable[[Request], Awaitable[HT
 
 
 def operations(schema: Mapping[str, Any]) -> Iterator[Operation]:
-    """The operations of an OpenAPI document."""
+    """The operations for programs in an OpenAPI document; pages are none."""
     for path, methods in schema["paths"].items():
+        if not path.startswith(API):
+            continue
         for method, operation in methods.items():
             yield Operation(
                 method.upper(),
