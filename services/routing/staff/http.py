@@ -152,8 +152,9 @@ def router(store: StaffStore, agencies: Mapping[str, Agency], templates: Templat
         except NotFound:
             if not posted:
                 return RedirectResponse(f"{sign_in_path(agency)}?ve={target}", 303)
-            kept = (await read_form(request)).hidden()
-            return sign_in_page(request, agency, ve=target, kept=kept, status=401)
+            submitted = await read_form(request)
+            own = known is not None and gate.codec.csrf_matches(known.id, submitted.csrf)  # never another site's content
+            return sign_in_page(request, agency, ve=target, kept=submitted.hidden() if own else [], status=401)
         response = RedirectResponse(target, 307 if posted else 303)
         gate.sign_in(response, session)
         return response
