@@ -15,7 +15,7 @@ from typing import Annotated, Generic, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints, model_validator
 
 from contracts.model import RegistrantKind, Way
-from kit.calendar import DayOff, OfficeHours, WorkingDay
+from kit.calendar import DayOff, OfficeHours, WorkCalendar, WorkingDay, load_calendar
 from kit.errors import NotFound
 from kit.yamlfile import BadFile, Loc, faults_at, read_yaml
 
@@ -531,3 +531,18 @@ def load_agencies(directory: Path) -> Mapping[str, Agency]:
     if faults:
         raise BadFile(*faults)
     return agencies
+
+
+def load_calendars(directory: Path, agencies: Mapping[str, Agency]) -> dict[str, WorkCalendar]:
+    """Each agency's calendar: the country's (`calendars/vn.yaml`) with the hours and days of its profile."""
+    country = load_calendar(directory / "calendars" / "vn.yaml")
+    return {code: _own_calendar(country, agency) for code, agency in agencies.items()}
+
+
+def _own_calendar(country: WorkCalendar, agency: Agency) -> WorkCalendar:
+    calendar = country.with_office_hours(agency.office_hours)
+    for off in agency.calendar.days_off:
+        calendar = calendar.with_day_off(off.day, off.name, off.kind)
+    for worked in agency.calendar.working_days:
+        calendar = calendar.with_working_day(worked.day, worked.name)
+    return calendar

@@ -1,0 +1,76 @@
+"""The one place that puts reporting together."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from kit.agency import load_agencies, load_calendars
+from kit.auth import STAFF_SPEC, SessionCodec, StaffProjection
+from kit.clock import Clock, system_clock
+from kit.kafka import KafkaPublisher, Publisher
+from kit.logging import configure
+from kit.service import Service, databases
+from kit.web import StaffGate, Templates, create_app
+from kit.web.faces import faces_of
+from services.reporting import consumers, http
+from services.reporting.settings import ReportingSettings
+from services.reporting.store import SPECS, Buckets, Facts
+from services.reporting.usecases import Reporting, keep_sums
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def bootstrap(
+    settings: ReportingSettings, *, clock: Clock = system_clock, publisher: Publisher | None = None
+) -> tuple[FastAPI, Service, Reporting]:
+    """The application, the service that runs behind it, and what its use cases are handed. Raises `BadFile`."""
+    configure("reporting", level=settings.log_level, form=settings.log_format)
+    client, database, files = databases(settings, "reporting")
+    agencies = load_agencies(settings.agencies_dir)
+    reporting = Reporting(
+        settings=settings,
+        agencies=agencies,
+        calendars=load_calendars(settings.agencies_dir, agencies),
+        clock=clock,
+        facts=Facts(database),
+        buckets=Buckets(database),
+    )
+    staff = StaffProjection(database[STAFF_SPEC.name])
+    service = Service(
+        name="reporting",
+        settings=settings,
+        specs=SPECS,
+        client=client,
+        database=database,
+        files=files,
+        publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
+        subscriptions=consumers.subscriptions(reporting, staff),
+        workers=(partial(keep_sums, reporting),),
+        needs_kafka=False,
+    )
+    return _application(reporting, service, staff), service, reporting
+
+
+def _application(reporting: Reporting, service: Service, staff: StaffProjection) -> FastAPI:
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service.running():
+            yield
+
+    templates = Templates(TEMPLATES, faces=faces_of(reporting.agencies))
+    app = create_app(
+        title="Báo cáo đối thoại về thủ tục hành chính",
+        service="reporting",
+        settings=reporting.settings,
+        lifespan=lifespan,
+        ready=service.ready,
+        templates=templates,
+    )
+    app.state.staff_gate = StaffGate(
+        SessionCodec(reporting.settings.session_secret), staff, reporting.clock, secure=reporting.settings.session_secure
+    )
+    app.include_router(http.router(reporting, templates))
+    return app

@@ -1,0 +1,455 @@
+"""What events mean for a report, as dated flows (K7). Pure: no I/O, no clock.
+
+A **flow** says that on `day` a count changed by `n` in the place that `measure` and `key` name. It has two days:
+
+- `about`: the business day, the day of receipt or of the act, which chooses the period;
+- `day`: the day on which it was both done and known, never before `about`. A report whose cut-off lies after `day` has it, an
+  earlier one has not, whenever either is drawn.
+
+So what became known after a cut-off is in the next report, as a supplement with its own date, and a closed report stays the same.
+Stocks (open at the cut-off) are sums of flows. A cell of a report is a selection of flows; the same selection over the flows of
+one fact says whether the fact belongs to the cell, so a number and its list of cases cannot differ.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from itertools import pairwise
+from typing import Any, Self
+
+from contracts.envelope import Step
+from contracts.model import CLOSED_STATES, CaseSource, CaseState, CaseStatus, Clock, DialogueState, QuestionState
+from contracts.views import FeedbackFigures, QuestionFigures
+from kit.clock import local_date
+
+NONE = "none"
+"""Stands in a key for what a question does not have: a section, a unit."""
+SEALED = "sealed"
+"""Stands for section and unit of a sealed question: it is counted and nothing else (D6)."""
+
+OPEN_STATES = frozenset(QuestionState) - CLOSED_STATES - {QuestionState.MERGED}
+
+
+class Measure(StrEnum):
+    """What is counted. The values stand in addresses."""
+
+    DIALOGUES = "dialogues"
+    REGISTRATIONS = "registrations"
+    WALK_INS = "walk-ins"
+    INVITED = "invited"
+    ATTENDANCE = "attendance"
+    ENTERED = "entered"
+    """Questions as they are received."""
+    LEFT = "left"
+    """Questions as they end, or leave the sum by being merged."""
+    QUESTIONS = "questions"
+    """Stock: each question stands in one place at a time."""
+    CLOCKS = "clocks"
+    """Deadlines that ended (D7, D10): each transfer has its own."""
+    RUNNING = "running"
+    """Stock: deadlines that run."""
+    FEEDBACK = "feedback"
+
+
+DIMENSIONS: Mapping[Measure, tuple[str, ...]] = {
+    Measure.DIALOGUES: (),
+    Measure.REGISTRATIONS: ("channel", "kind", "late"),
+    Measure.WALK_INS: (),
+    Measure.INVITED: (),
+    Measure.ATTENDANCE: ("status",),
+    Measure.ENTERED: (),
+    Measure.LEFT: ("state",),
+    Measure.QUESTIONS: ("section", "unit", "state"),
+    Measure.CLOCKS: ("clock", "unit", "result"),
+    Measure.RUNNING: ("clock", "unit", "result"),
+    Measure.FEEDBACK: (),
+}
+"""The names of a key's parts."""
+
+GROUPS: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "state": {
+        "open": frozenset(OPEN_STATES),
+        "closed": frozenset(CLOSED_STATES),
+        "counted": frozenset(QuestionState) - {QuestionState.MERGED},
+    }
+}
+"""Names that stand for several values of a dimension."""
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """On `day` the count of `measure` at `key` changed by `n`; `about` is the business day."""
+
+    day: date
+    about: date
+    measure: Measure
+    key: Key
+    n: int = 1
+
+
+class FactKind(StrEnum):
+    """What a fact is about."""
+
+    CASE = "case"
+    QUESTION = "question"
+    DIALOGUE = "dialogue"
+    FEEDBACK = "feedback"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What reporting keeps of one aggregate: its flows, and what a list may show of it.
+
+    `settled`: it is in no stock any more. `details`: what notes and reconciliation need, no personal data.
+    """
+
+    kind: FactKind
+    label: str
+    sealed: bool
+    settled: bool
+    flows: tuple[Flow, ...]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def booked(at: datetime, known_at: datetime) -> date:
+    """The first day whose report has it: it was done, and it was known."""
+    return local_date(max(at, known_at))
+
+
+# Dialogues
+
+
+def dialogue_fact(state: DialogueState) -> Fact:
+    """A dialogue counts on the day it was held."""
+    held = next((s for s in reversed(state.steps) if s.state == "held"), None)
+    flows: tuple[Flow, ...] = ()
+    if state.status == "held" and state.held_on is not None and held is not None:
+        day = max(state.held_on, local_date(held.known_at))
+        flows = (Flow(day, state.held_on, Measure.DIALOGUES, ()),)
+    day_of_meeting = local_date(state.starts_at) if state.starts_at else None
+    details = {
+        "year": state.year,
+        "ordinal": state.ordinal,
+        "status": state.status,
+        "announced_on": _iso(local_date(state.steps[0].known_at) if state.steps else None),
+        "held_on": _iso(state.held_on),
+        "counted_on": _iso(flows[0].day if flows else None),
+        "meeting_on": _iso(day_of_meeting),
+    }
+    return Fact(FactKind.DIALOGUE, f"{state.plan_number} – lần {state.ordinal}", False, True, flows, details)
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+# Registrations
+
+
+def case_fact(state: CaseState) -> Fact:
+    """A registration as routing has it: that topic is compacted, so a rebuild finds every one. A walk-in is none (D10)."""
+    known = state.recorded_at or (state.steps[0].known_at if state.steps else state.received_at)
+    received = booked(state.received_at, known), local_date(state.received_at)
+    flows: list[Flow] = []
+    if state.source is CaseSource.REGISTRATION and state.channel is not None:
+        key = (state.channel.value, state.kind.value, "yes" if state.late else "no")
+        flows.append(Flow(*received, Measure.REGISTRATIONS, key))
+    elif state.source is CaseSource.WALK_IN:
+        flows.append(Flow(*received, Measure.WALK_INS, ()))
+    flows += _invitation(state.steps)
+    flows += _attendance(state.steps)
+    flows += _turned_into_feedback(state)
+    return Fact(FactKind.CASE, state.case_number, False, True, tuple(flows), {"dialogue": state.dialogue, "source": state.source})
+
+
+def _invitation(steps: Sequence[Step]) -> Iterator[Flow]:
+    first = next((s for s in steps if s.state == CaseStatus.INVITED), None)
+    if first is not None:
+        yield Flow(booked(first.at, first.known_at), local_date(first.at), Measure.INVITED, ())
+
+
+_ATTENDANCE = frozenset({CaseStatus.ATTENDED, CaseStatus.SUBSTITUTE, CaseStatus.ABSENT})
+
+
+def _attendance(steps: Sequence[Step]) -> Iterator[Flow]:
+    """The last note counts; a corrected one is taken back on the day of the correction."""
+    before: Flow | None = None
+    for noted in (s for s in steps if s.state in _ATTENDANCE):
+        day = booked(noted.at, noted.known_at)
+        if before is not None:
+            day = max(day, before.day)
+            yield Flow(day, before.about, before.measure, before.key, -1)
+        before = Flow(day, local_date(noted.at), Measure.ATTENDANCE, (noted.state,))
+        yield before
+
+
+def _turned_into_feedback(state: CaseState) -> Iterator[Flow]:
+    """A registration that became feedback keeps its day of receipt (D3)."""
+    turned = next((s for s in state.steps if s.state == CaseStatus.TO_FEEDBACK), None)
+    if turned is not None:
+        about = local_date(state.received_at)
+        yield Flow(max(about, booked(turned.at, turned.known_at)), about, Measure.FEEDBACK, ())
+
+
+def feedback_fact(state: FeedbackFigures) -> Fact:
+    """Feedback that came as such; what came as a registration is counted with its case."""
+    flows: tuple[Flow, ...] = ()
+    if state.registration is None:
+        known = state.steps[0].known_at if state.steps else state.received_at
+        flows = (Flow(booked(state.received_at, known), local_date(state.received_at), Measure.FEEDBACK, ()),)
+    return Fact(FactKind.FEEDBACK, state.case_number, False, True, flows)
+
+
+# Questions
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a question stands from `day` on; `about` is the business day of the step that brought it there."""
+
+    day: date
+    about: date
+    state: QuestionState
+    unit: str | None
+
+
+def question_fact(state: QuestionFigures) -> Fact:
+    """A question from its dated steps. Of a sealed one neither section, unit nor clocks count (D6)."""
+    places = list(_places(state))
+    flows = [*_movements(state, places), *_clock_flows(state)]
+    ended = state.state not in OPEN_STATES
+    settled = ended and all(clock.stopped_at is not None for clock in state.clocks)
+    details = {"case": str(state.case), "state": state.state}
+    return Fact(FactKind.QUESTION, state.case_number, state.sealed, settled, tuple(flows), details)
+
+
+def _places(state: QuestionFigures) -> Iterator[_Place]:
+    units = _units(state)
+    latest: date | None = None
+    for i, (step, unit) in enumerate(zip(state.steps, units, strict=True)):
+        # A question is known since its registration was; a part that was split out of it, since the split.
+        known = state.recorded_at if i == 0 and state.parent is None and state.recorded_at else step.known_at
+        day = booked(step.at, known)
+        latest = day if latest is None else max(day, latest)
+        yield _Place(latest, local_date(step.at), QuestionState(step.state), unit)
+
+
+def _units(state: QuestionFigures) -> list[str | None]:
+    """The unit that has the question after each step, from the dated transfers.
+
+    The acts after the meeting name a unit without a transfer: the newest of them left the unit that the state carries.
+    """
+    transferred = {transfer.at: transfer.unit for transfer in state.transfers}
+    named = [i for i, s in enumerate(state.steps) if s.state in _NAMES_UNIT]
+    unit: str | None = None
+    units: list[str | None] = []
+    for i, step in enumerate(state.steps):
+        if step.state in _WITHOUT_UNIT:
+            unit = None
+        elif step.state == QuestionState.TRANSFERRED:
+            unit = transferred.get(step.at, unit)
+        elif named and i == named[-1]:
+            unit = state.unit
+        units.append(unit)
+    return units
+
+
+_NAMES_UNIT = frozenset({QuestionState.TO_WRITE, QuestionState.ADOPTED})
+_WITHOUT_UNIT = frozenset({QuestionState.RETURNED, QuestionState.TRIAGE, QuestionState.SEALED})
+
+
+def _movements(state: QuestionFigures, places: Sequence[_Place]) -> Iterator[Flow]:
+    """Into the first place, and from each place to the next. All carry the day of receipt, which chooses the period."""
+    if not places:
+        return
+    first = places[0]
+    received = first.about
+    yield Flow(first.day, received, Measure.ENTERED, ())
+    yield Flow(first.day, received, Measure.QUESTIONS, _place_key(state, first))
+    if first.state not in OPEN_STATES:
+        yield Flow(first.day, received, Measure.LEFT, (first.state,))
+    for before, after in pairwise(places):
+        yield Flow(after.day, received, Measure.QUESTIONS, _place_key(state, before), -1)
+        yield Flow(after.day, received, Measure.QUESTIONS, _place_key(state, after))
+        if before.state in OPEN_STATES and after.state not in OPEN_STATES:
+            yield Flow(after.day, after.about, Measure.LEFT, (after.state,))
+
+
+def _place_key(state: QuestionFigures, place: _Place) -> Key:
+    if state.sealed:
+        return (SEALED, SEALED, place.state)
+    section = NONE if state.section_no is None else str(state.section_no)
+    return (section, place.unit or NONE, place.state)
+
+
+def _clock_flows(state: QuestionFigures) -> Iterator[Flow]:
+    if state.sealed:
+        return
+    transferred = {transfer.at: transfer.unit for transfer in state.transfers}
+    known = {step.at: step.known_at for step in state.steps}
+    for clock in state.clocks:
+        unit = transferred.get(clock.start) or state.unit or NONE
+        yield from _one_clock(clock, unit, known)
+
+
+def _one_clock(clock: Clock, unit: str, known: Mapping[datetime, datetime]) -> Iterator[Flow]:
+    """It runs in time, from the end of its last day on overdue, until it stops: then it was on time or late."""
+    about = local_date(clock.start)
+    began = booked(clock.start, known.get(clock.start, clock.start))
+    overdue_from = max(began, local_date(clock.due_at))
+    stopped = clock.stopped_at
+    ended = None if stopped is None else max(began, booked(stopped, known.get(stopped, stopped)))
+
+    def running(day: date, result: str, n: int) -> Flow:
+        return Flow(day, about, Measure.RUNNING, (clock.kind, unit, result), n)
+
+    yield running(began, IN_TIME, 1)
+    last = IN_TIME
+    if ended is None or overdue_from < ended:
+        yield running(overdue_from, IN_TIME, -1)
+        yield running(overdue_from, OVERDUE, 1)
+        last = OVERDUE
+    if stopped is not None and ended is not None:
+        yield running(ended, last, -1)
+        result = LATE if stopped >= clock.due_at else ON_TIME
+        yield Flow(ended, local_date(stopped), Measure.CLOCKS, (clock.kind, unit, result))
+
+
+ON_TIME, LATE = "on-time", "late"
+IN_TIME, OVERDUE = "in-time", "overdue"
+PREPARATION, WRITTEN = "preparation", "written"
+
+
+# Reading flows
+
+
+class Timing(StrEnum):
+    """Which flows a cell takes, by its period's first day and its cut-off. The values stand in addresses."""
+
+    PERIOD = "period"
+    """Business day in the period, known at the cut-off."""
+    SUPPLEMENT = "supplement"
+    """Business day before the period, known in it: what an earlier report could not have."""
+    BOOKED = "booked"
+    """Both of them: what this report has and the one of the cut-off before has not."""
+    CUTOFF = "cutoff"
+    """Everything known at the cut-off: a stock."""
+    OPENING = "opening"
+    """Everything known when the period began: the stock of the cut-off before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """Flows of one place, summed by whether their business day and their booking day lie before the period."""
+
+    measure: Measure
+    key: Key
+    about_before: bool
+    day_before: bool
+    n: int
+
+
+def sums_of(flows: Iterable[Flow], first_day: date, until: date) -> list[Sum]:
+    """The sums of flows known before `until`, the first day after the cut-off."""
+    return [
+        Sum(flow.measure, flow.key, flow.about < first_day, flow.day < first_day, flow.n) for flow in flows if flow.day < until
+    ]
+
+
+SOURCES: Mapping[Measure, frozenset[FactKind]] = {
+    Measure.DIALOGUES: frozenset({FactKind.DIALOGUE}),
+    **dict.fromkeys((Measure.REGISTRATIONS, Measure.WALK_INS, Measure.INVITED, Measure.ATTENDANCE), frozenset({FactKind.CASE})),
+    **dict.fromkeys(
+        (Measure.ENTERED, Measure.LEFT, Measure.QUESTIONS, Measure.CLOCKS, Measure.RUNNING), frozenset({FactKind.QUESTION})
+    ),
+    Measure.FEEDBACK: frozenset({FactKind.CASE, FactKind.FEEDBACK}),
+}
+"""Which facts have flows of a measure."""
+
+
+class CellError(ValueError):
+    """The text names no cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One number of a report: a measure, a timing and the values that some parts of the key must have.
+
+    Its code stands in addresses: `questions.period.section~2.state~open`.
+    """
+
+    measure: Measure
+    timing: Timing
+    where: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, measure: Measure, timing: Timing, **where: str) -> Self:
+        return cls(measure, timing, tuple(sorted(where.items())))
+
+    def also(self, **where: str) -> "Cell":
+        """The part of this cell that has these values too."""
+        return Cell(self.measure, self.timing, tuple(sorted({**dict(self.where), **where}.items())))
+
+    @property
+    def code(self) -> str:
+        return ".".join((self.measure, self.timing, *(f"{name}~{value}" for name, value in self.where)))
+
+    @classmethod
+    def parse(cls, code: str) -> Self:
+        """The cell of a code. Raises CellError."""
+        measure, _, rest = code.partition(".")
+        timing, *filters = rest.split(".")
+        try:
+            cell = cls(Measure(measure), Timing(timing), tuple(_filter(text) for text in filters))
+        except ValueError:
+            raise CellError("no cell") from None
+        names = [name for name, _ in cell.where]
+        if names != sorted(set(names)) or not set(names) <= set(DIMENSIONS[cell.measure]):
+            raise CellError("no cell")
+        return cell
+
+    def takes(self, row: Sum) -> bool:
+        """Whether these flows belong to the cell."""
+        return row.measure == self.measure and self._in_time(row) and self._matches(row.key)
+
+    def _in_time(self, row: Sum) -> bool:
+        match self.timing:
+            case Timing.PERIOD:
+                return not row.about_before
+            case Timing.SUPPLEMENT:
+                return row.about_before and not row.day_before
+            case Timing.BOOKED:
+                return not row.day_before
+            case Timing.OPENING:
+                return row.day_before
+            case Timing.CUTOFF:
+                return True
+
+    def _matches(self, key: Key) -> bool:
+        values = dict(zip(DIMENSIONS[self.measure], key, strict=True))
+        return all(values[name] in GROUPS.get(name, {}).get(wanted, (wanted,)) for name, wanted in self.where)
+
+
+def _filter(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("~")
+    if not separator or not value:
+        raise CellError("no cell")
+    return name, value
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The sums that a report is read from."""
+
+    sums: Sequence[Sum]
+
+    def count(self, cell: Cell) -> int:
+        return sum(row.n for row in self.sums if cell.takes(row))
+
+    def values(self, measure: Measure, name: str) -> set[str]:
+        """The values that a part of the key has anywhere."""
+        at = DIMENSIONS[measure].index(name)
+        return {row.key[at] for row in self.sums if row.measure == measure and row.n}
