@@ -46,7 +46,7 @@ class Refused:
 
 
 async def decide(routing: Routing, agency: str, question_id: UUID, decision: Decide, *, seen: int | None = None) -> Document:
-    """Make one act on a question and do what it promises. `seen`: how many events the person saw; `Conflict` if more have come."""
+    """Make one act on a question and do what it promises. `Conflict` if it has more events than the person had `seen`."""
 
     def checked(document: Document) -> Change | None:
         if seen is not None and document["seq"] != seen:
@@ -210,19 +210,26 @@ async def place(routing: Routing, acting: Acting, case_id: UUID, dialogue_id: st
 # The meeting (D9-D11)
 
 
-async def mark_invited(routing: Routing, acting: Acting, case_id: UUID, number: str, on: date) -> None:
-    """The invitation of this number has gone out to the case's registrant. Doing it twice is doing it once."""
+async def mark_invited(
+    routing: Routing, acting: Acting, case_id: UUID, number: str, on: date, speaking_order: int | None = None
+) -> Document:
+    """The invitation of this number goes out to the case's registrant, with a place in the speaking order if there is none yet.
+
+    Doing it twice is doing it once. Returns the case as it is then.
+    """
 
     def decision(case: Document) -> Change | None:
         if case["invitation_number"] == number:
             return None
         if case["status"] not in (CaseStatus.OPEN, CaseStatus.ADMITTED, CaseStatus.INVITED):
             raise Conflict(f"the case is {case['status']}")
+        order = case["speaking_order"] or speaking_order
         return _case_moves(
-            case, acting, CaseStatus.INVITED, "case.invited.v1", invitation_number=number, invited_on=on.isoformat()
-        )
+            case, acting, CaseStatus.INVITED, "case.invited.v1",
+            invitation_number=number, invited_on=on.isoformat(), speaking_order=order,
+        )  # fmt: skip
 
-    await routing.cases.change(case_id, acting.agency, decision)
+    return await routing.cases.change(case_id, acting.agency, decision)
 
 
 async def set_speaking_order(routing: Routing, acting: Acting, case_id: UUID, order: int) -> None:
@@ -328,7 +335,7 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An outcome as the office records it. `unit` writes or takes it up; `due` is the chair's date; `body` the other authority."""
+    """An outcome as recorded. `unit` writes or takes it up; `due` is the date the chair set; `body` the other authority."""
 
     kind: OutcomeKind
     text: str = ""
