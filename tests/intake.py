@@ -1,5 +1,6 @@
 """What the tests of intake share: an application of its own on a real database, plans, and forms filled in."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from uuid import uuid4
 import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
+from pymongo.errors import PyMongoError
 
 from contracts.envelope import Event, Payload
 from contracts.events import CATALOGUE
@@ -136,7 +138,7 @@ async def running_intake(mongodb_url: str, *, announced: bool = True, **settings
         log_level="ERROR",
         **settings,
     )
-    owner = mongo.connect(mongodb_url, timeout_ms=None)
+    owner = mongo.connect(mongodb_url, driver="pymongo", timeout_ms=10_000)
     await mongo.apply(owner[f"{prefix}_intake"], [*SPECS, deadletters.SPEC])
     clock, published = Hand(), Recorded()
     app, service, intake = bootstrap(values, clock=clock, publisher=published)
@@ -148,9 +150,10 @@ async def running_intake(mongodb_url: str, *, announced: bool = True, **settings
         try:
             yield running
         finally:
-            with contextlib.suppress(Exception):
-                await owner.drop_database(f"{prefix}_intake")
-    await mongo.close(owner)
+            with contextlib.suppress(PyMongoError, TimeoutError):
+                async with asyncio.timeout(2):  # a test may have stopped the database
+                    await owner.drop_database(f"{prefix}_intake")
+            await mongo.close(owner)
 
 
 def keys(count: int) -> Sequence[str]:

@@ -19,7 +19,7 @@ from kit.outbox import Outbox
 from kit.service import Service, databases
 from kit.web import StaffGate, Templates, create_app
 from kit.web.faces import faces_of
-from services.intake import api, consumers, documents, http
+from services.intake import api, consumers, documents, entry, http
 from services.intake.announcements import Announcements
 from services.intake.codes import tracking_code
 from services.intake.groupcommit import GroupCommit
@@ -101,6 +101,7 @@ def _application(intake: Intake, service: Service, staff: StaffProjection) -> Fa
         SessionCodec(intake.settings.session_secret), staff, intake.clock, secure=intake.settings.session_secure
     )
     app.include_router(api.router(intake))
+    app.include_router(entry.router(intake, templates))
     app.include_router(http.router(intake, templates))
     api.describe(app)
     return app

@@ -118,7 +118,7 @@ class _Pages:
         """The form filled in: the answer is the receipt itself, or the form again with everything that was typed."""
         profile = self._intake.agency(agency)
         submitted = await read_form(request)
-        values = _with_nonce(submitted)
+        values = with_nonce(submitted)
         try:
             receipt = await self._register(profile, plan, submitted, values["nonce"])
         except Invalid as error:
@@ -213,8 +213,8 @@ class _Pages:
             dialogue=views.dialogue_view(plan, placement.dialogue, now) if plan and placement and placement.dialogue else None,
             choices=_choices(plan, now) if plan else (),
             printed=_printed(profile, plan.state.year if plan else today.year, today),
-            labels=_labels(profile),
-            choice_pairs=_choice_pairs,
+            labels=labels_of(profile),
+            choice_pairs=choice_pairs,
             values=values,
             errors={"" if name in ("plan", "nonce") else name: sentence for name, sentence in errors.items()},
             warning=warning,
@@ -254,7 +254,7 @@ def _navigation(agency: str, path: str) -> tuple[Entry, ...]:
     return tuple(Entry(label, href, href == path) for label, href in pairs)
 
 
-def _with_nonce(submitted: Submitted) -> dict[str, str]:
+def with_nonce(submitted: Submitted) -> dict[str, str]:
     """What was typed, with a nonce in any case: it names the page that was sent, so that a double click is one registration."""
     nonce = submitted.values.get("nonce", "")
     return {**submitted.values, "nonce": nonce if _NONCE.fullmatch(nonce) else secrets.token_urlsafe(16)}
@@ -287,11 +287,12 @@ def _printed(profile: Agency, year: int, today: date) -> dict[str, str]:
     return words | {"place_date": f"{profile.place}, {format_date_in_words(today)}"}
 
 
-def _choice_pairs(field: WebField) -> list[tuple[str, str]]:
+def choice_pairs(field: WebField) -> list[tuple[str, str]]:
+    """A field's choices, as value and label."""
     return [(choice.value, choice.label) for choice in field.choices]
 
 
-def _labels(profile: Agency) -> dict[str, str]:
+def labels_of(profile: Agency) -> dict[str, str]:
     """Field → its label, for the list of what has to be put right."""
     form = profile.form
     labels = {field.key: field.label for field in form.fields} | {field.key: field.label for field in form.web_fields}

@@ -150,9 +150,11 @@ async def _keep(
 
 
 async def receipt_of(intake: Intake, agency: str, registration: UUID) -> Receipt:
-    """The receipt of a registration that staff entered. Raises `NotFound`."""
+    """The receipt of a registration that staff entered. Raises `NotFound`, for one that came by itself as well: its code is
+    its registrant's alone.
+    """
     document = await intake.registrations.by_id(agency, registration)
-    if document is None:
+    if document is None or document["channel"] in (Channel.WEB, Channel.API):
         raise NotFound("registration")
     return Receipt(False, intake.code(registration), document)
 

@@ -1,0 +1,144 @@
+"""When one may register, where a registration goes, and what a form must hold (D1–D4, S4)."""
+
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from contracts.model import Channel, DialogueState, Person, PlanState
+from kit.clock import TZ
+from services.intake.domain import (
+    Dialogue,
+    Entry,
+    Plan,
+    Submission,
+    Window,
+    case_number,
+    check,
+    is_late,
+    missing,
+    payload_hash,
+    place,
+    registration_id,
+)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=TZ)
+
+
+CLOSING = at("2021-11-20T17:30")
+
+
+def dialogue(ordinal: int, **changes: object) -> Dialogue:
+    state = {"plan": "p", "plan_number": "1", "plan_title": "t", "year": 2021, "ordinal": ordinal} | changes
+    return Dialogue(f"p-{ordinal}", DialogueState.model_validate(state))
+
+
+def plan(*dialogues: Dialogue, **changes: object) -> Plan:
+    return Plan("p", PlanState.model_validate({"number": "1", "year": 2021, "title": "t"} | changes), dialogues)
+
+
+def submission(**changes: object) -> Submission:
+    values = {"plan": "p", "person": Person(name="Triệu Thị Thử", phone="+84912345678"), "texts": {1: "x"}} | changes
+    return Submission(**values)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("received", "late"),
+    [
+        ("2021-11-20T17:30:00", False),
+        ("2021-11-20T17:30:59", False),
+        ("2021-11-20T17:31:00", True),
+        ("2021-11-20T17:29:40", False),  # the mailbox date, read by us at 17:41
+        ("2021-11-19T16:40:00", False),  # handed over on Friday, typed on Monday
+        ("2021-11-22T09:00:00", True),  # postmark 18/11, but received on Monday
+        ("2021-11-20T18:05:00", True),
+    ],
+)
+def test_s4_lateness_is_judged_by_receipt_to_the_minute(received: str, late: bool) -> None:
+    assert is_late(at(received), CLOSING) is late
+
+
+def test_nothing_is_late_while_no_closing_is_fixed() -> None:
+    assert not is_late(at("2021-11-22T09:00"), None)
+
+
+def test_a_registration_goes_to_the_next_open_dialogue() -> None:
+    both = plan(dialogue(1, closes_at=CLOSING), dialogue(2, window_from=date(2021, 12, 1)))
+    assert place(both, at("2021-11-20T17:30")).dialogue is both.dialogues[0]
+    after = place(both, at("2021-11-20T17:31"))
+    assert (after.dialogue, after.late) == (both.dialogues[1], False)
+
+
+def test_after_the_last_closing_it_is_late_and_still_placed() -> None:
+    only = plan(dialogue(1, closes_at=CLOSING))
+    placed = place(only, at("2021-11-20T17:31"))
+    assert (placed.window, placed.dialogue) == (Window.CLOSED, only.dialogues[0])
+
+
+def test_a_chosen_dialogue_stays_chosen_though_another_is_open() -> None:
+    both = plan(dialogue(1, closes_at=CLOSING), dialogue(2))
+    assert place(both, at("2021-11-21T08:00"), "p-1").late
+    with pytest.raises(KeyError):
+        place(both, at("2021-11-21T08:00"), "q-1")
+
+
+def test_before_the_opening_one_is_told_when() -> None:
+    opens = at("2021-11-01T08:00")
+    coming = plan(dialogue(1, opens_at=opens, closes_at=CLOSING))
+    placed = place(coming, opens - timedelta(seconds=1))
+    assert (placed.window, placed.opens_at) == (Window.NOT_YET, opens)
+    assert place(coming, opens).window is Window.OPEN
+    assert place(plan(opens_at=opens), opens - timedelta(seconds=1)).window is Window.NOT_YET
+
+
+def test_a_plan_without_dialogues_takes_registrations() -> None:
+    placed = place(plan(), at("2021-01-05T08:00"))
+    assert (placed.window, placed.dialogue, placed.late) == (Window.OPEN, None, False)
+
+
+def test_a_cancelled_or_held_dialogue_takes_none() -> None:
+    cancelled = plan(dialogue(1, status="cancelled"), dialogue(2))
+    assert place(cancelled, at("2021-11-01T08:00")).dialogue is cancelled.dialogues[1]
+    held = plan(dialogue(1, status="held", starts_at=at("2021-11-26T14:00")))
+    assert place(held, at("2021-11-27T08:00")).late
+
+
+def test_case_number_has_the_year_of_the_day_of_receipt_in_vietnam() -> None:
+    assert case_number("SL", datetime.fromisoformat("2025-12-31T17:00:00+00:00"), 123) == "SL-2026-000123"
+    assert case_number("SL", datetime.fromisoformat("2025-12-31T16:59:59+00:00"), 1) == "SL-2025-000001"
+
+
+def test_a_request_key_is_one_registration_of_its_agency() -> None:
+    assert registration_id("son-la", "api:k") == registration_id("son-la", "api:k")
+    assert registration_id("son-la", "api:k") != registration_id("bac-kan", "api:k")
+
+
+def test_any_changed_field_is_other_content() -> None:
+    base = payload_hash(submission())
+    others = [
+        submission(person=Person(name="Triệu Thị Thử")),
+        submission(texts={2: "x"}),
+        submission(texts={1: "x", 2: "y"}),
+        submission(dialogue="p-1"),
+        submission(consent_version="2026-01"),
+    ]
+    assert len({base, *map(payload_hash, others)}) == 6
+    paper = Entry(Channel.PAPER, at("2021-11-19T16:40"))
+    assert payload_hash(submission(), paper) != payload_hash(submission(), Entry(Channel.POST, paper.received_at))
+
+
+def test_what_a_whole_form_must_hold() -> None:
+    whole = submission(consent_version="1")
+    rules = {"required": ("name",), "sections": (1, 2), "consent_version": "1"}
+    assert check(whole, **rules) == {}
+    assert set(check(submission(person=Person(), texts={}), **rules)) == {"name", "sections", "consent"}
+    assert set(check(submission(texts={3: "x"}, consent_version="1"), **rules)) == {"sections.3"}
+
+
+def test_a_paper_is_flagged_not_refused() -> None:
+    assert missing(submission(person=Person(name="Triệu Thị Thử"), texts={}), ("name", "address", "phone")) == (
+        "address",
+        "phone",
+        "sections",
+    )
