@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -21,8 +22,11 @@ from kit.web import StaffGate, Templates, create_app
 from kit.web.faces import faces_of
 from services.routing.calendars import Calendars
 from services.routing.context import Routing
+from services.routing.dialogues import fanouts, recount
+from services.routing.dialogues import http as dialogues_http
 from services.routing.dialogues import store as dialogues
 from services.routing.questions import afterwards, consumers
+from services.routing.questions import http as questions_http
 from services.routing.questions import store as questions
 from services.routing.settings import RoutingSettings
 from services.routing.staff import http as staff_http
@@ -65,7 +69,7 @@ def bootstrap(
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
         outboxes=(routing.plans, routing.dialogues, routing.cases, routing.questions, routing.staff.accounts, letters),
         subscriptions=consumers.subscriptions(routing),
-        workers=afterwards.workers(routing),
+        workers=(*afterwards.workers(routing), partial(fanouts.work, routing), partial(recount.work, routing)),
     )
     return routing, service
 
@@ -90,6 +94,8 @@ def application(routing: Routing, service: Service) -> FastAPI:
     )
     codec = SessionCodec(routing.settings.session_secret)
     app.state.staff_gate = StaffGate(codec, routing.staff, routing.clock, secure=routing.settings.session_secure)
+    app.include_router(dialogues_http.router(routing, templates))
+    app.include_router(questions_http.router(routing, templates))
     app.include_router(staff_http.router(routing.staff, routing.agencies, templates, routing.clock))
     return app
 

@@ -51,6 +51,11 @@ def is_to_be_invited(case: Document, questions: Sequence[Document], dialogue: Do
     return any(is_joint(question, dialogue) for question in questions)
 
 
+def is_invited_by(case: Document, number: str) -> bool:
+    """Whether the invitation of this number went, or is going, to the case's registrant."""
+    return case["invitation_number"] == number and CaseStatus(case["status"]) in AT_MEETING
+
+
 def is_joint(question: Document, dialogue: Document) -> bool:
     """As `is_spoken`, and merged ones too: who asked the same as another is invited all the same."""
     return is_spoken(question, dialogue) or question["state"] == QuestionState.MERGED

@@ -5,9 +5,7 @@ key, so a step that was cut off anywhere is simply begun again, and two workers 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from uuid import UUID
 
@@ -22,8 +20,8 @@ from kit.mongo import Document
 from services.routing.context import Routing
 from services.routing.dialogues import agenda, letters, store, waves
 from services.routing.questions import domain as questions_domain
-from services.routing.questions import rules, usecases
 from services.routing.questions import store as questions_store
+from services.routing.questions import usecases
 
 PAUSE = 1.0
 _BATCH = 100
@@ -68,7 +66,7 @@ async def _invite(routing: Routing, dialogue: Document, entry: Document) -> None
     cases = [
         case
         for case in await _cases(routing, dialogue)
-        if case["invitation_number"] == wave["number"] or agenda.is_to_be_invited(case, by_case.get(case["_id"], ()), dialogue)
+        if agenda.is_invited_by(case, wave["number"]) or agenda.is_to_be_invited(case, by_case.get(case["_id"], ()), dialogue)
     ]
     for batch in _batches(cases):
         invited = [await _mark_invited(routing, dialogue, wave, case, entry) for case in batch]
@@ -88,7 +86,7 @@ async def _mark_invited(routing: Routing, dialogue: Document, wave: Document, ca
         routing,
         _acting(dialogue, entry),
         case["_id"],
-        number=wave["number"],
+        wave["number"],
         on=local_date(entry["at"]),
         speaking_order=order,
     )
@@ -129,7 +127,7 @@ async def _tell_date(routing: Routing, dialogue: Document, entry: Document) -> N
         return letters.rescheduled(agency, dialogue, case, entry)
 
     await _tell(routing, dialogue, entry, letter)
-    await recount_questions(routing, _acting(dialogue, entry), dialogue["agency"], dialogue["_id"])
+    await usecases.recount(routing, _acting(dialogue, entry), dialogue["_id"])
 
 
 async def _tell_cancelled(routing: Routing, dialogue: Document, entry: Document) -> None:
@@ -154,7 +152,7 @@ async def _tell(routing: Routing, dialogue: Document, entry: Document, letter: C
 
 async def _conclude(routing: Routing, dialogue: Document, entry: Document) -> None:
     """The clocks of written answers start with the notice (D10), then everybody gets the own result (D11, D12)."""
-    await _start_written_clocks(routing, dialogue, entry)
+    await usecases.start_written_clocks(routing, _acting(dialogue, entry), dialogue["_id"], entry["at"])
     agency = routing.agencies[dialogue["agency"]]
     cases = await _cases(routing, dialogue)
     questions = await _questions(routing, dialogue)
@@ -180,41 +178,6 @@ def _results(questions: Iterable[Document], numbers: Mapping[UUID, int]) -> dict
             told = {**end, "text": question["text"], "section_title": question["section_title"]}
             found.setdefault(case, []).append(letters.result_of(numbers[end["_id"]], told, due_on))
     return found
-
-
-async def _start_written_clocks(routing: Routing, dialogue: Document, entry: Document) -> None:
-    agency = routing.agencies[dialogue["agency"]]
-    calendar = await routing.calendars.of(agency.code)
-    clock = questions_domain.written_clock(calendar, rules.written_clock(agency), entry["at"], None)
-    acting = _acting(dialogue, entry)
-    waiting = questions_store.to_write_without_clock(routing.questions.collection, agency.code, dialogue["_id"])
-    async for question_id in waiting:
-        await routing.questions.change(
-            question_id, agency.code, lambda q: questions_domain.written_clock_started(q, acting, clock)
-        )
-
-
-# Deadlines that move with a date or a calendar
-
-
-async def recount_questions(routing: Routing, acting: Acting, agency: str, dialogue_id: str | None = None) -> None:
-    """Count the running clocks of questions again (of one dialogue): an act for each that moves, stopped ones stay."""
-    calendar = await routing.calendars.of(agency)
-    days: dict[str | None, date | None] = {None: None}
-    running: AsyncIterator[UUID] = questions_store.with_running_clock(routing.questions.collection, agency, dialogue_id)
-    async for question_id in running:
-        question = await routing.questions.get(question_id, agency)
-        of = question["dialogue"]
-        if of not in days:
-            days[of] = meeting_on(await store.dialogue(routing.dialogues.collection, agency, of))
-        decide = partial(questions_domain.recomputed, acting=acting, calendar=calendar, meeting_on=days[of])
-        await routing.questions.change(question_id, agency, decide)
-
-
-def meeting_on(dialogue: Document | None) -> date | None:
-    """The day of a dialogue that is still to come."""
-    starts_at: datetime | None = dialogue["starts_at"] if dialogue and dialogue["status"] == "scheduled" else None
-    return local_date(starts_at) if starts_at else None
 
 
 _STEPS: Mapping[str, Step] = {

@@ -5,7 +5,8 @@ import asyncio
 from kit.acting import Acting
 from kit.mongo import Document
 from services.routing.context import Routing
-from services.routing.dialogues import domain, fanouts, store
+from services.routing.dialogues import domain, store
+from services.routing.questions import usecases
 
 ACTOR = "system:routing"
 PAUSE = 2.0
@@ -32,7 +33,7 @@ async def _recount_agency(routing: Routing, row: Document) -> None:
     reason = f"Lịch làm việc thay đổi: {_described(row['entries'][-1])}"
     for dialogue in await store.with_open_deadlines(routing.dialogues.collection, agency):
         await routing.dialogues.change(dialogue["_id"], agency, domain.recount(acting, calendar, reason))
-    await fanouts.recount_questions(routing, acting, agency)
+    await usecases.recount(routing, acting)
 
 
 def _described(entry: Document) -> str:

@@ -1,6 +1,7 @@
 """Commands on plans, dialogues, invitations, notices and the calendar: one function each, each one write on one document."""
 
 import asyncio
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from string import ascii_lowercase
@@ -18,7 +19,7 @@ from kit.mongo import Document
 from services.routing import numbers
 from services.routing.calendars import confirmation_entry, day_off_entry, working_day_entry
 from services.routing.context import Routing
-from services.routing.dialogues import conclusion, domain, papers, store, waves
+from services.routing.dialogues import agenda, conclusion, domain, letters, papers, store, waves
 from services.routing.dialogues.domain import Terms
 from services.routing.questions import store as questions_store
 
@@ -141,6 +142,14 @@ async def invitation_pdf(routing: Routing, dialogue: Document, wave: Document) -
     return await _render(routing, papers.invitation(agency, dialogue, wave))
 
 
+async def invitation_file(routing: Routing, dialogue: Document, wave: Document) -> bytes:
+    """What is, or would be, sent: the issued document, the signed file, else the generated one."""
+    kept = wave["document"] or wave["signed"]
+    if kept:
+        return await routing.files.get(FileRef.model_validate(kept))
+    return await invitation_pdf(routing, dialogue, wave)
+
+
 async def _freeze_invitation(routing: Routing, dialogue: Document, wave: Document) -> FileRef:
     content = await invitation_pdf(routing, dialogue, wave)
     return await routing.files.put(dialogue["agency"], dialogue["_id"], f"giay-moi-{wave['n']}.pdf", _PDF, content)
@@ -184,9 +193,38 @@ async def number_notice(routing: Routing, acting: Acting, dialogue_id: str, numb
     await routing.dialogues.change(dialogue_id, acting.agency, decide)
 
 
+@dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """What the meeting's record still lacks before its notice can go out."""
+
+    attendance: int
+    outcomes: int
+
+    def __bool__(self) -> bool:
+        return bool(self.attendance or self.outcomes)
+
+
+async def unrecorded(routing: Routing, dialogue: Document) -> Unrecorded:
+    """How many of the invited have no attendance, and how many contents no outcome, recorded yet (D10, D11)."""
+    cases = await questions_store.cases_of_dialogue(routing.cases.collection, dialogue["agency"], dialogue["_id"])
+    questions = await questions_store.questions_of_dialogue(routing.questions.collection, dialogue["agency"], dialogue["_id"])
+    items = agenda.agenda(dialogue, cases, questions)
+    return Unrecorded(
+        attendance=len({item.case["_id"] for item in items if item.case["attendance"] is None}),
+        outcomes=sum(item.state not in letters.OUTCOMES for item in items),
+    )
+
+
 async def issue_notice(routing: Routing, acting: Acting, dialogue_id: str) -> None:
     """Issue the notice, or record that there is no conclusion; everybody gets the own result by fan-out (D11, D12)."""
     dialogue = await routing.dialogues.get(dialogue_id, acting.agency)
+    if dialogue["notice"] is None and (lacking := await unrecorded(routing, dialogue)):
+        raise Invalid(
+            {
+                "": f"Chưa ghi đủ diễn biến Hội nghị: {lacking.attendance} người chưa ghi có mặt hay vắng, "
+                f"{lacking.outcomes} nội dung chưa ghi kết quả"
+            }
+        )
     written = dialogue["conclusion"]
     file: FileRef | None = None
     if written and not written["no_conclusion"] and written["number"]:
@@ -197,6 +235,14 @@ async def issue_notice(routing: Routing, acting: Acting, dialogue_id: str) -> No
 async def notice_pdf(routing: Routing, dialogue: Document) -> bytes:
     """The notice as it would be issued now."""
     return await _render(routing, papers.notice(routing.agencies[dialogue["agency"]], dialogue))
+
+
+async def notice_file(routing: Routing, dialogue: Document) -> bytes:
+    """What is, or would be, sent: the issued notice, the signed file, else the generated one."""
+    kept = dialogue["conclusion"]["document"] or dialogue["conclusion"]["signed"]
+    if kept:
+        return await routing.files.get(FileRef.model_validate(kept))
+    return await notice_pdf(routing, dialogue)
 
 
 async def _freeze_notice(routing: Routing, dialogue: Document) -> FileRef:

@@ -1,0 +1,1 @@
+"""One module per page of the dialogue's life; each gives a router."""

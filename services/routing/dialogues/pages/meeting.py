@@ -1,0 +1,174 @@
+"""The meeting: who was there, what became of each content, who spoke without having registered (D10, D11)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from contracts.model import RegistrantKind
+from kit.auth import Session
+from kit.clock import local_date
+from kit.mongo import Document
+from kit.web import Submitted, read_form
+from services.routing.dialogues import agenda, forms, letters, usecases
+from services.routing.dialogues.pages.desk import Desk, Office, Reader, base
+from services.routing.questions import domain as questions_domain
+from services.routing.questions import store as questions_store
+from services.routing.questions import usecases as questions
+from services.routing.questions.usecases import Outcome, OutcomeKind
+
+ATTENDANCE = {"attended": "Có mặt", "substitute": "Dự thay (có giấy giới thiệu)", "absent": "Vắng"}
+OUTCOMES = {
+    OutcomeKind.RESOLVED: "Đã giải đáp tại Hội nghị",
+    OutcomeKind.TO_WRITE: "Giao trả lời bằng văn bản",
+    OutcomeKind.ADOPTED: "Tiếp thu, giao đơn vị",
+    OutcomeKind.ESCALATED: "Vượt thẩm quyền, kiến nghị cấp trên",
+    OutcomeKind.GUIDED: "Hướng dẫn đến cơ quan khác",
+    OutcomeKind.ANSWERED_TO_ABSENT: "Vắng: gửi nội dung trả lời theo địa chỉ",
+    OutcomeKind.NOT_RAISED: "Vắng: không nêu",
+    OutcomeKind.WITHDRAWN: "Người đăng ký rút",
+}
+KINDS = (
+    (RegistrantKind.INDIVIDUAL, "Cá nhân"),
+    (RegistrantKind.ORGANISATION, "Tổ chức"),
+    (RegistrantKind.ENTERPRISE, "Doanh nghiệp"),
+    (RegistrantKind.COOPERATIVE, "Hợp tác xã"),
+)
+
+
+def router(desk: Desk) -> APIRouter:
+    """`doi-thoai/{id}/dien-bien…`."""
+    routes = APIRouter(prefix="/doi-thoai/{dialogue_id}/dien-bien")
+    routing = desk.routing
+
+    async def meeting_page(
+        request: Request,
+        session: Session,
+        dialogue_id: str,
+        form: str = "",
+        submitted: Submitted | None = None,
+        errors: Any = None,
+    ) -> Response:
+        dialogue = await desk.dialogue(session.agency, dialogue_id)
+        agency = desk.agency(session.agency)
+        cases, found = await _cases_and_questions(desk, dialogue)
+        items = agenda.agenda(dialogue, cases, found)
+        shown: dict[str, Mapping[str, str]] = {"walk_in": {"key": uuid4().hex, "kind": "individual"}}
+        shown["held"] = {"held_on": local_date(dialogue["starts_at"]).isoformat() if dialogue["starts_at"] else ""}
+        if submitted:
+            shown[form] = submitted.values
+        today = local_date(routing.clock())
+        return desk.page(
+            request,
+            session,
+            "meeting.html",
+            status=422 if errors else 200,
+            dialogue=dialogue,
+            speakers=_speakers(cases, items),
+            attendance=agenda.attendance(cases),
+            unrecorded=sum(questions_domain.is_open(i.question) and not _has_outcome(i.question) for i in items),
+            begun=dialogue["starts_at"] is not None and dialogue["starts_at"] <= routing.clock(),
+            attendance_names=ATTENDANCE,
+            outcome_names=OUTCOMES,
+            outcome_of=letters.OUTCOMES,
+            has_outcome=_has_outcome,
+            running_clock=questions_domain.running_clock,
+            kinds=KINDS,
+            units=[(u.code, u.name) for u in agency.units_on(today)],
+            form=form,
+            shown=shown,
+            errors=errors or {},
+        )
+
+    def again(request: Request, session: Session, dialogue_id: str, form: str) -> Any:
+        async def show(submitted: Submitted, errors: Mapping[str, str]) -> Response:
+            return await meeting_page(request, session, dialogue_id, form, submitted, errors)
+
+        return show
+
+    @routes.get("")
+    async def meeting(request: Request, dialogue_id: str, session: Reader) -> Response:
+        return await meeting_page(request, session, dialogue_id)
+
+    @routes.post("/tham-du/{case_id}")
+    async def attendance(request: Request, dialogue_id: str, case_id: UUID, session: Office) -> Response:
+        async def act(submitted: Submitted) -> None:
+            form = submitted.parse(forms.AttendanceForm)
+            await questions.record_attendance(routing, desk.acting(session), case_id, form.attendance, form.note)
+
+        to = f"{_to(session, dialogue_id)}#phieu-{case_id}"
+        return await desk.post(request, to, act, again(request, session, dialogue_id, f"attendance-{case_id}"))
+
+    @routes.post("/noi-dung/{question_id}")
+    async def outcome(request: Request, dialogue_id: str, question_id: UUID, session: Office) -> Response:
+        async def act(submitted: Submitted) -> None:
+            form = submitted.parse(forms.OutcomeForm)
+            who = questions.who_is(routing, session)
+            await questions.record_outcome(routing, desk.acting(session), question_id, form.outcome(), who=who)
+
+        to = f"{_to(session, dialogue_id)}#noi-dung-{question_id}"
+        return await desk.post(request, to, act, again(request, session, dialogue_id, f"outcome-{question_id}"))
+
+    @routes.post("/vang-mat")
+    async def answer_absent(request: Request, agency: str, dialogue_id: str, session: Office) -> Response:
+        """Every content of an absent invitee that has an approved answer gets it by letter (D11)."""
+        await read_form(request)
+        dialogue = await desk.dialogue(agency, dialogue_id)
+        cases, found = await _cases_and_questions(desk, dialogue)
+        ready = [
+            item.question["_id"]
+            for item in agenda.agenda(dialogue, cases, found)
+            if item.is_absent and item.question.get("answer") and questions_domain.is_open(item.question)
+        ]
+        answered = Outcome(OutcomeKind.ANSWERED_TO_ABSENT)
+        who = questions.who_is(routing, session)
+        await questions.many(ready, lambda _id: questions.record_outcome(routing, desk.acting(session), _id, answered, who=who))
+        return RedirectResponse(_to(session, dialogue_id), 303)
+
+    @routes.post("/phat-sinh")
+    async def walk_in(request: Request, dialogue_id: str, session: Office) -> Response:
+        async def act(submitted: Submitted) -> None:
+            form = submitted.parse(forms.WalkInForm)
+            acting = desk.acting(session)
+            await questions.open_walk_in(routing, acting, dialogue_id, form.person(), form.text, kind=form.kind, key=form.key)
+
+        return await desk.post(request, _to(session, dialogue_id), act, again(request, session, dialogue_id, "walk_in"))
+
+    @routes.post("/da-to-chuc")
+    async def held(request: Request, dialogue_id: str, session: Office) -> Response:
+        async def act(submitted: Submitted) -> None:
+            held_on = submitted.parse(forms.HeldForm).held_on
+            await usecases.hold_dialogue(routing, desk.acting(session), dialogue_id, held_on)
+
+        return await desk.post(request, _to(session, dialogue_id), act, again(request, session, dialogue_id, "held"))
+
+    return routes
+
+
+def _to(session: Session, dialogue_id: str) -> str:
+    return f"{base(session)}/doi-thoai/{dialogue_id}/dien-bien"
+
+
+async def _cases_and_questions(desk: Desk, dialogue: Document) -> tuple[list[Document], list[Document]]:
+    routing = desk.routing
+    return (
+        await questions_store.cases_of_dialogue(routing.cases.collection, dialogue["agency"], dialogue["_id"]),
+        await questions_store.questions_of_dialogue(routing.questions.collection, dialogue["agency"], dialogue["_id"]),
+    )
+
+
+def _has_outcome(question: Document) -> bool:
+    """Whether the meeting's outcome of a content is recorded; an escalation and a written answer stay open after it."""
+    state = question["state"]
+    return state in {s.value for s in letters.OUTCOMES} or question.get("outcome") == "not_raised"
+
+
+def _speakers(cases: Sequence[Document], items: Sequence[agenda.Item]) -> list[tuple[Document, list[agenda.Item]]]:
+    """In speaking order, each with the own contents."""
+    by_case: dict[UUID, list[agenda.Item]] = {}
+    for item in items:
+        by_case.setdefault(item.case["_id"], []).append(item)
+    at_meeting = [case for case in agenda.in_order(cases) if case["status"] in {s.value for s in agenda.AT_MEETING}]
+    return [(case, by_case.get(case["_id"], [])) for case in at_meeting]
