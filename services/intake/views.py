@@ -308,6 +308,7 @@ def decide_by_words(document: Document) -> str:
 
 
 def printed_month(plan: Plan, now: datetime) -> int:
-    """The month that a blank form is dated with, where the form names one: that of the next meeting, else the present."""
-    starts = [d.state.starts_at for d in plan.dialogues if d.state.starts_at and d.state.starts_at > now]
-    return local_date(min(starts) if starts else now).month
+    """The month that a blank form is dated with, where the form names one: that of the next closing, else the present."""
+    closings = [d.state.closes_at or d.state.starts_at for d in plan.dialogues]
+    coming = [moment for moment in closings if moment is not None and moment > now]
+    return local_date(min(coming, default=now)).month
