@@ -23,6 +23,7 @@ from kit.acting import Acting
 from kit.clock import TZ
 from kit.errors import Permanent
 from kit.outbox import Act
+from kit.service import Service
 from services.routing.bootstrap import bootstrap
 from services.routing.context import Routing
 from services.routing.questions import intake
@@ -62,13 +63,18 @@ class Remembering:
 
 
 @asynccontextmanager
-async def running_routing(
-    mongodb_url: str, *, prefix: str | None = None, now: datetime = NOW, **settings: Any
-) -> AsyncIterator[Routing]:
+async def running_routing(mongodb_url: str, *, now: datetime = NOW, **settings: Any) -> AsyncIterator[Routing]:
     """A routing of its own database, without pages and without Kafka."""
+    async with running(mongodb_url, now=now, **settings) as (routing, _):
+        yield routing
+
+
+@asynccontextmanager
+async def running(mongodb_url: str, *, now: datetime = NOW, **settings: Any) -> AsyncIterator[tuple[Routing, Service]]:
+    """The same with its service, from which the pages are made."""
     chosen = RoutingSettings(
         mongodb_url=mongodb_url,
-        mongodb_prefix=prefix or f"test_{uuid4().hex[:12]}",
+        mongodb_prefix=f"test_{uuid4().hex[:12]}",
         agencies_dir=ROOT / "agencies",
         session_secret="s" * 40,
         **settings,
@@ -76,7 +82,7 @@ async def running_routing(
     routing, service = bootstrap(chosen, clock=FrozenClock(now), publisher=Remembering())
     await mongo.apply(routing.database, SPECS)
     try:
-        yield routing
+        yield routing, service
     finally:
         await service.client.drop_database(routing.database.name)
         await mongo.close(service.client)

@@ -109,9 +109,9 @@ def router(routing: Routing, templates: Templates) -> APIRouter:
             return RedirectResponse(f"/{session.agency}/{_home(session)}", 303)
         agency = routing.agencies[session.agency]
         now = routing.clock()
-        asked = _asked(request, session, now)
+        asked = _asked(routing, request, session)
         number = _page_number(request)
-        mine = _states_of(session)
+        mine = _states_of(routing, session)
         found = await store.queue(questions, session.agency, asked, skip=(number - 1) * PAGE)
         total = await store.count(questions, session.agency, asked)
         counts = await store.counts_by_state(questions, session.agency, asked.unit)
@@ -135,6 +135,7 @@ def router(routing: Routing, templates: Templates) -> APIRouter:
             pages=max(1, -(-total // PAGE)),
             carried=_carried(request),
             not_found=request.query_params.get("khong-thay") == "1",
+            may_assign=usecases.who_is(routing, session).is_party(domain.Party.ASSIGNER, {}),
             flash=_flash(request),
         )
 
@@ -145,7 +146,7 @@ def router(routing: Routing, templates: Templates) -> APIRouter:
     @routes.get("/danh-sach")
     async def printable(request: Request, session: AtDesk) -> Response:
         now = routing.clock()
-        asked = _asked(request, session, now)
+        asked = _asked(routing, request, session)
         found = await store.queue(questions, session.agency, asked, limit=PRINTED)
         return page(
             request,
@@ -344,7 +345,6 @@ def router(routing: Routing, templates: Templates) -> APIRouter:
         sealed = {str(i) for i in case["questions"]} - {str(q["_id"]) for q in found}
         shown: dict[str, Any] = {
             "case": case,
-            "status": words.STATUSES[CaseStatus(case["status"])],
             "facts": views.case_facts(case, await dialogue_of(case)),
             "person": views.person_facts(case, usecases.who_is(routing, session)),
             "rows": views.rows(found, agency, now, {case["_id"]: case}),
@@ -521,22 +521,25 @@ def _home(session: Session) -> str:
     return "can-bo/han-che" if session.may_read_sealed else "bao-cao/"
 
 
-def _states_of(session: Session) -> list[State]:
-    """The states that wait for this person's roles, each once."""
-    return list(dict.fromkeys(s for role, states in WORKED_ON.items() if session.has(role) for s in states))
+def _states_of(routing: Routing, session: Session) -> list[State]:
+    """The states that wait for this person's roles, each once; where the leadership assigns, proposals wait for it."""
+    states = [s for role, waiting in WORKED_ON.items() if session.has(role) for s in waiting]
+    if session.has(Role.LEADERSHIP) and routing.agencies[session.agency].assign_by.value == "leadership":
+        states.append(State.PROPOSED)
+    return list(dict.fromkeys(states))
 
 
-def _asked(request: Request, session: Session, now: Any) -> Queue:
+def _asked(routing: Routing, request: Request, session: Session) -> Queue:
     """The queue that the address asks for; units are held to their own."""
     asked = request.query_params
     everywhere = session.has(*SEEN_BY_ALL_OF_AGENCY)
     chosen = [s for s in ALL_STATES if s.value == asked.get("trang-thai")]
     overdue = asked.get("qua-han") == "1"
     return Queue(
-        states=chosen or ([] if overdue else _states_of(session)),
+        states=chosen or ([] if overdue else _states_of(routing, session)),
         unit=(asked.get("don-vi") or None) if everywhere else (session.unit or "-"),
         dialogue=asked.get("hoi-nghi") or None,
-        overdue_at=now if overdue else None,
+        overdue_at=routing.clock() if overdue else None,
     )
 
 
