@@ -159,8 +159,9 @@ def case_fact(state: CaseState) -> Fact:
         flows.append(Flow(*received, Measure.REGISTRATIONS, key))
     elif state.source is CaseSource.WALK_IN:
         flows.append(Flow(*received, Measure.WALK_INS, ()))
-    flows += _invitation(state.steps)
-    flows += _attendance(state.steps)
+    if state.source is not CaseSource.WALK_IN:
+        flows += _invitation(state.steps)
+        flows += _attendance(state.steps)
     flows += _turned_into_feedback(state)
     return Fact(FactKind.CASE, state.case_number, False, True, tuple(flows), {"dialogue": state.dialogue, "source": state.source})
 

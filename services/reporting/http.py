@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
@@ -192,7 +193,7 @@ class _Pages:
             nothing=labels.NOTHING,
         )
 
-    def _page(self, request: Request, profile: Agency, name: str, *, status: int = 200, **context: object) -> Response:
+    def _page(self, request: Request, profile: Agency, name: str, *, status: int = 200, **context: Any) -> Response:
         return self._templates.page(request, name, agency=face_of(profile), status=status, **context)
 
 

@@ -231,7 +231,7 @@ class _Maker:
         rows = [self._row(labels.STATES[s], cell) for s, cell in cells if s != QuestionState.MERGED and self._tally.count(cell)]
         return Table(
             "trang-thai", "Nội dung tiếp nhận trong kỳ theo tình trạng đến ngày chốt", "Tình trạng", ("Số nội dung",),
-            (*rows, _sum_row("Cộng", rows)),
+            (*rows, _sum_row("Cộng", rows) if rows else Row("Cộng", (Value(0),))),
         )  # fmt: skip
 
     def outcomes(self) -> Table:

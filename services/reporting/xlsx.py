@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from io import BytesIO
-from typing import cast
 
 from openpyxl import Workbook
 from openpyxl.cell.cell import Cell
@@ -139,7 +138,7 @@ def _line(sheet: Worksheet, text: str, *, bold: bool = False, italic: bool = Fal
 
 
 def _boxed(sheet: Worksheet, row: int, column: int, value: int | str, *, bold: bool = False) -> Cell:
-    cell = cast(Cell, sheet.cell(row, column, value))  # merged cells begin in column 1 of lines of text only
+    cell: Cell = sheet.cell(row, column, value)
     cell.font = Font(name=_FONT, size=12, bold=bold)
     cell.border = _BOX
     return cell
