@@ -125,8 +125,10 @@ def web_form(**changes: str) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def running_intake(mongodb_url: str, *, announced: bool = True, **settings: Any) -> AsyncIterator[Running]:
-    """Intake with a database of its own and no Kafka; its consumers keep trying, as they do in life."""
+async def running_intake(
+    mongodb_url: str, *, kafka_bootstrap: str | None = None, announced: bool = True, **settings: Any
+) -> AsyncIterator[Running]:
+    """Intake with a database of its own. Without Kafka its consumers keep trying, as they do in life, and `published` records."""
     prefix = f"intake_{uuid4().hex[:8]}"
     values = IntakeSettings(
         session_secret=SecretStr("s" * 40),
@@ -134,14 +136,15 @@ async def running_intake(mongodb_url: str, *, announced: bool = True, **settings
         session_secure=False,
         mongodb_url=mongodb_url,
         mongodb_prefix=prefix,
-        kafka_bootstrap="127.0.0.1:1",
+        kafka_bootstrap=kafka_bootstrap or "127.0.0.1:1",
+        kafka_group_prefix=prefix,
         log_level="ERROR",
         **settings,
     )
     owner = mongo.connect(mongodb_url, driver="pymongo", timeout_ms=10_000)
     await mongo.apply(owner[f"{prefix}_intake"], [*SPECS, deadletters.SPEC])
     clock, published = Hand(), Recorded()
-    app, service, intake = bootstrap(values, clock=clock, publisher=published)
+    app, service, intake = bootstrap(values, clock=clock, publisher=None if kafka_bootstrap else published)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://intake") as client:
         running = Running(app, intake, client, published, clock, service.database)

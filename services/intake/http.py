@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -22,7 +23,7 @@ from services.intake import domain, printing, views
 from services.intake.codes import code_hash, parse_code
 from services.intake.domain import Placement, Plan, Window
 from services.intake.forms import WebForm, web_key
-from services.intake.usecases import Intake, Receipt, not_yet_open, register, section_titles
+from services.intake.usecases import Intake, Receipt, check_whole, not_yet_open, register, section_titles
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _RETRY_AFTER = "5"
@@ -130,7 +131,10 @@ class _Pages:
         return self._page(request, profile, "receipt.html", **receipt_context(profile, receipt))
 
     async def _register(self, profile: Agency, plan: str, submitted: Submitted, nonce: str) -> Receipt:
-        submission = submitted.parse(WebForm).submission(plan)
+        try:
+            submission = submitted.parse(WebForm).submission(plan)
+        except Invalid as error:
+            raise Invalid(_all_errors(profile, plan, submitted, error.errors)) from None
         acting = Acting(profile.code, "registrant", self._intake.clock(), current_trace())
         return await register(self._intake, acting, web_key(nonce, domain.payload_hash(submission)), submission)
 
@@ -198,6 +202,7 @@ class _Pages:
         chosen = values.get("dialogue") or None
         placement = _placement(plan, chosen, now) if plan else None
         today = local_date(now)
+        labels = labels_of(profile)
         return self._page(
             request,
             profile,
@@ -213,10 +218,10 @@ class _Pages:
             dialogue=views.dialogue_view(plan, placement.dialogue, now) if plan and placement and placement.dialogue else None,
             choices=_choices(plan, now) if plan else (),
             printed=_printed(profile, plan.state.year if plan else today.year, today),
-            labels=labels_of(profile),
+            labels=labels,
             choice_pairs=choice_pairs,
             values=values,
-            errors={"" if name in ("plan", "nonce") else name: sentence for name, sentence in errors.items()},
+            errors=_in_order(errors, labels),
             warning=warning,
         )
 
@@ -258,6 +263,26 @@ def with_nonce(submitted: Submitted) -> dict[str, str]:
     """What was typed, with a nonce in any case: it names the page that was sent, so that a double click is one registration."""
     nonce = submitted.values.get("nonce", "")
     return {**submitted.values, "nonce": nonce if _NONCE.fullmatch(nonce) else secrets.token_urlsafe(16)}
+
+
+def _all_errors(profile: Agency, plan: str, submitted: Submitted, malformed: Mapping[str, str]) -> dict[str, str]:
+    """What is malformed and, among the rest, what is missing: a person corrects a form once, not twice."""
+    readable = replace(submitted, lists={n: v for n, v in submitted.lists.items() if n not in malformed}, values={})
+    try:
+        submission = readable.parse(WebForm).submission(plan)
+    except Invalid:
+        return dict(malformed)
+    missing = check_whole(profile, submission)
+    if any(name.startswith("sections.") for name in malformed):
+        missing.pop("sections", None)
+    return missing | dict(malformed)
+
+
+def _in_order(errors: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, str]:
+    """Errors in the order of the form's fields, those of the form as a whole first, under the name ""."""
+    order = {name: n for n, name in enumerate(labels, 1)}
+    named = {name if name in order or name.startswith("sections.") or name == "dialogue" else "": e for name, e in errors.items()}
+    return dict(sorted(named.items(), key=lambda item: order.get(item[0], 0)))
 
 
 def _placement(plan: Plan, chosen: str | None, now: datetime) -> Placement:

@@ -80,12 +80,7 @@ async def register(
         agency = intake.agency(acting.agency)
         plan = await intake.announcements.plan(agency.code, submission.plan)
         placement = _place(plan, submission, entry.received_at)
-        errors = domain.check(
-            submission,
-            required=required_fields(agency),
-            sections=section_titles(agency),
-            consent_version=agency.privacy.version,
-        )
+        errors = check_whole(agency, submission)
         if errors:
             raise Invalid(errors)
         if placement.window is Window.NOT_YET:
@@ -179,6 +174,16 @@ async def publish_unrouted(intake: Intake) -> int:
 def section_titles(agency: Agency) -> dict[int, str]:
     """Number → title, in the form's order."""
     return {section.no: section.label for section in agency.form.sections}
+
+
+def check_whole(agency: Agency, submission: Submission) -> dict[str, str]:
+    """Field → what is wrong, for a form that comes by itself."""
+    return domain.check(
+        submission,
+        required=required_fields(agency),
+        sections=section_titles(agency),
+        consent_version=agency.privacy.version,
+    )
 
 
 def required_fields(agency: Agency) -> tuple[str, ...]:

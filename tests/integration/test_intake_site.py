@@ -73,7 +73,7 @@ async def test_errors_stand_beside_their_fields_and_nothing_typed_is_lost(intake
     typed = web_form(phone="12", email="sai", consent="", **{"sections.1": "Chuyện <b>rất</b> dài"})
     page = await intake.client.post(FORM, data=typed)
     assert page.status_code == 422
-    for name in ("phone", "email"):
+    for name in ("phone", "email", "consent"):
         assert f'id="loi-{name}"' in page.text
     assert "Chuyện &lt;b&gt;rất&lt;/b&gt; dài" in page.text
     assert 'value="Lò Văn Thử"' in page.text
