@@ -5,7 +5,7 @@ One entry per dialogue: the UID stays, SEQUENCE grows with each change, so a cal
 
 from datetime import datetime, timedelta
 
-from icalendar import Calendar, Event, Timezone, vText
+from icalendar import Calendar, Event, Timezone, TimezoneStandard, vText
 
 from contracts.letters import CancelledFields, InternalInvitationFields, InvitationFields, Meeting, RescheduledFields
 from kit import clock
@@ -65,4 +65,12 @@ def _calendar(
 
 def _time_zone() -> Timezone:
     """Asia/Ho_Chi_Minh has had one offset since 1975; readers get its definition, not only its name."""
-    return Timezone.from_tzinfo(clock.TZ, first_date=datetime(2000, 1, 1).date(), last_date=datetime(2000, 1, 2).date())  # noqa: DTZ001
+    standard = TimezoneStandard()
+    standard.add("dtstart", datetime(1975, 6, 13))  # noqa: DTZ001 - by RFC 5545 a local time
+    standard.add("tzoffsetfrom", timedelta(hours=7))
+    standard.add("tzoffsetto", timedelta(hours=7))
+    standard.add("tzname", "+07")
+    zone = Timezone()
+    zone.add("tzid", clock.TZ.key)
+    zone.add_component(standard)
+    return zone

@@ -51,6 +51,9 @@ WAITING = (S.PENDING, S.DEFERRED, S.UNKNOWN, S.CLAIMED)
 IN_FLIGHT = (S.CLAIMED, S.SENDING)
 """A worker's own: nobody else changes such a row while the lease lasts."""
 
+UNSENT = (*WAITING, S.SENDING)
+"""What would be mailed without anybody's doing."""
+
 SETTLED = frozenset({S.SENT, S.POSTED, S.PHONED, S.RETURNED, S.SKIPPED, S.WITHDRAWN})
 OPEN = tuple(s for s in S if s not in SETTLED)
 FOR_STAFF = (S.FAILED, S.UNKNOWN, S.HELD, S.RETURNED)
@@ -59,11 +62,11 @@ FOR_STAFF = (S.FAILED, S.UNKNOWN, S.HELD, S.RETURNED)
 _STAFF_WAYS_OUT = frozenset({S.PENDING, S.TO_PRINT, S.TO_PHONE, S.SKIPPED, S.WITHDRAWN})
 
 NEXT: Mapping[State, frozenset[State]] = {
-    S.PENDING: frozenset({S.CLAIMED, S.TO_PRINT, S.SKIPPED, S.WITHDRAWN}),
-    S.CLAIMED: frozenset({S.CLAIMED, S.SENDING, S.PENDING, S.DEFERRED, S.FAILED, S.SKIPPED}),
-    S.SENDING: frozenset({S.SENT, S.DEFERRED, S.FAILED, S.UNKNOWN, S.PENDING}),
-    S.DEFERRED: frozenset({S.CLAIMED}) | _STAFF_WAYS_OUT,
-    S.UNKNOWN: frozenset({S.CLAIMED, S.SENT}) | _STAFF_WAYS_OUT,
+    S.PENDING: frozenset({S.CLAIMED, S.HELD, S.TO_PRINT, S.SKIPPED, S.WITHDRAWN}),
+    S.CLAIMED: frozenset({S.CLAIMED, S.SENDING, S.PENDING, S.DEFERRED, S.FAILED, S.HELD, S.SKIPPED}),
+    S.SENDING: frozenset({S.SENT, S.DEFERRED, S.FAILED, S.HELD, S.UNKNOWN, S.PENDING}),
+    S.DEFERRED: frozenset({S.CLAIMED, S.HELD}) | _STAFF_WAYS_OUT,
+    S.UNKNOWN: frozenset({S.CLAIMED, S.HELD, S.SENT}) | _STAFF_WAYS_OUT,
     S.FAILED: _STAFF_WAYS_OUT,
     S.HELD: _STAFF_WAYS_OUT,
     S.TO_PRINT: frozenset({S.PRINTED, S.POSTED, S.TO_PHONE, S.SKIPPED, S.WITHDRAWN}),
@@ -94,8 +97,12 @@ WAITS_FOR_STAFF = frozenset(
 Message-ID: two copies of a receipt or an invitation do less harm than none.
 """
 
+SEALED_KINDS = frozenset({LetterKind.COMPLAINT_GUIDANCE, LetterKind.DENUNCIATION_PASSED})
+"""That such a letter exists says what its question was: only the named readers see it, and each opening is noted (D6)."""
+
 NO_WAY = "Phiếu không có địa chỉ thư điện tử, địa chỉ gửi thư hoặc số điện thoại dùng được"
 TOO_OLD = "Thư được yêu cầu từ lâu mà sổ gửi chưa có: chờ Văn phòng xem xét trước khi gửi"
+RESTORED = "Dữ liệu vừa được phục hồi từ bản sao lưu, có thể thư đã được gửi: chờ Văn phòng xem xét"
 SUPERSEDED = "Đã có thư khác thay thế"
 EXPIRED = "Đã quá thời điểm còn ý nghĩa để gửi"
 WITHDRAWN = "Nơi yêu cầu đã rút thư"
@@ -238,6 +245,11 @@ def supersede(row: Row, acting: Acting) -> Change | None:
     return _move(row, acting, S.SKIPPED, reason=SUPERSEDED)
 
 
+def hold(row: Row, acting: Acting) -> Change:
+    """A backup shows it as not sent, but it may have been sent since: a person decides."""
+    return _move(row, acting, S.HELD, reason=RESTORED)
+
+
 def _not_held(row: Row) -> None:
     if row["state"] in IN_FLIGHT:
         raise Conflict("a worker holds the letter")
@@ -260,7 +272,7 @@ def erase(row: Row, acting: Acting) -> Change | None:
 # What staff decide
 
 
-def send_again(row: Row, acting: Acting, *, server_now: datetime) -> Change:
+def send_again(row: Row, acting: Acting, *, due_at: datetime) -> Change:
     """FAILED, UNKNOWN, HELD or DEFERRED: by its way once more, from now, with the old Message-ID."""
     way = row.get("way")
     if way is None or "content" not in row:
@@ -269,7 +281,7 @@ def send_again(row: Row, acting: Acting, *, server_now: datetime) -> Change:
         raise Conflict(EXPIRED)
     if way != Way.EMAIL:
         return _move(row, acting, _BY_WAY[Way(way)], reason="")
-    fields = {"next_at": server_now, "queued_at": acting.now, "attempt": 0, "repeats": 0}
+    fields = {"next_at": due_at, "queued_at": acting.now, "attempt": 0, "repeats": 0}
     return _move(row, acting, S.PENDING, fields=fields)
 
 

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from contracts.model import FileRef, LetterKind
 from kit.acting import Acting
-from kit.auth import Role, Session
+from kit.auth import READ_SEALED, Role, Session
 from kit.clock import local_date
 from kit.errors import Invalid, NotFound
 from kit.files import FileStore
@@ -27,11 +27,12 @@ from services.notify import labels, usecases
 from services.notify import wording as words_of
 from services.notify.domain import CALL_RESULTS, FOR_STAFF, CallResult, Row, State
 from services.notify.papers import Papers, call_script
-from services.notify.store import PAGE, Filters
+from services.notify.store import PAGE, Filters, Reader
 from services.notify.usecases import Desk
 from services.notify.wording import House, Words
 
-Office = Annotated[Session, Depends(staff(Role.OFFICE))]
+Office = Annotated[Session, Depends(staff(Role.OFFICE, permission=READ_SEALED))]
+"""The office; and the named readers of sealed questions, who see the letters about these alone unless they are the office too."""
 
 _TO_PRINT = (State.TO_PRINT, State.PRINTED)
 _LISTS = ("can-in", "can-goi", "can-xu-ly")
@@ -53,8 +54,16 @@ class Pages:
     def acting(self, session: Session) -> Acting:
         return Acting(session.agency, session.username, self.desk.clock(), current_trace())
 
+    async def opened(self, session: Session, _id: str) -> Row:
+        """A letter that this person may see; `NotFound` for any other."""
+        return await self.desk.ledger.opened(_id, _reader(session), session.username, self.desk.clock())
+
     def page(self, request: Request, session: Session, name: str, **context: Any) -> HTMLResponse:
         return self.templates.page(request, name, agency=self.faces(session.agency), labels=labels, **context)
+
+
+def _reader(session: Session) -> Reader:
+    return Reader(session.agency, usual=session.has(Role.OFFICE), sealed=session.may_read_sealed)
 
 
 class Act(Input):
@@ -102,8 +111,8 @@ def _add_lists(api: APIRouter, pages: Pages) -> None:
 
     @api.get("/")
     async def overview(request: Request, session: Office) -> Response:
-        counts = await ledger.counts(session.agency)
-        rows, _ = await ledger.page(session.agency, Filters())
+        counts = await ledger.counts(_reader(session))
+        rows, _ = await ledger.page(_reader(session), Filters())
         return pages.page(request, session, "overview.html", counts=counts, rows=rows[:10])
 
     @api.get("/so-gui")
@@ -117,7 +126,7 @@ def _add_lists(api: APIRouter, pages: Pages) -> None:
         truoc: str = "",
     ) -> Response:
         values = {"trang_thai": trang_thai, "loai": loai, "doi_thoai": doi_thoai, "phieu": phieu.strip()}
-        rows, before = await ledger.page(session.agency, _filters(values, truoc))
+        rows, before = await ledger.page(_reader(session), _filters(values, truoc))
         kept = urlencode({name: value for name, value in {**values, "truoc": before}.items() if value})
         return pages.page(
             request, session, "ledger.html", rows=rows, values=values, next=f"?{kept}" if before else "", first=not truoc
@@ -125,24 +134,24 @@ def _add_lists(api: APIRouter, pages: Pages) -> None:
 
     @api.get("/can-in")
     async def to_print(request: Request, session: Office) -> Response:
-        rows = await ledger.with_content(session.agency, _TO_PRINT)
+        rows = await ledger.with_content(_reader(session), _TO_PRINT)
         today = local_date(pages.desk.clock()).isoformat()
         return pages.page(request, session, "to_print.html", rows=rows, full=len(rows) == PAGE, today=today)
 
     @api.get("/can-goi")
     async def to_call(request: Request, session: Office) -> Response:
-        rows = await ledger.with_content(session.agency, (State.TO_PHONE,))
+        rows = await ledger.with_content(_reader(session), (State.TO_PHONE,))
         calls = [(row, _script(pages, row)) for row in rows]
         return pages.page(request, session, "to_call.html", calls=calls, full=len(rows) == PAGE, results=CALL_RESULTS.items())
 
     @api.get("/can-xu-ly")
     async def for_staff(request: Request, session: Office) -> Response:
-        rows = await ledger.with_content(session.agency, FOR_STAFF)
+        rows = await ledger.with_content(_reader(session), FOR_STAFF)
         return pages.page(request, session, "for_staff.html", rows=rows, full=len(rows) == PAGE)
 
     @api.get("/thu/{_id}")
     async def letter(request: Request, session: Office, _id: str) -> Response:
-        return _letter_page(pages, request, session, await ledger.get(_id, session.agency))
+        return _letter_page(pages, request, session, await pages.opened(session, _id))
 
 
 def _letter_page(
@@ -186,7 +195,7 @@ def _add_papers(api: APIRouter, pages: Pages) -> None:
     async def paper(session: Office, _id: str) -> Response:
         """The letter on paper, dated today."""
         request, house = await _open_request(pages, session, _id)
-        wording = pages.words.word(request, house)
+        wording = pages.words.word(request, house, on_paper=True)
         today = local_date(pages.desk.clock())
         return _pdf(await asyncio.to_thread(pages.papers.letter, request, wording, house, today))
 
@@ -212,7 +221,7 @@ def _add_papers(api: APIRouter, pages: Pages) -> None:
 
 async def _open_request(pages: Pages, session: Session, _id: str) -> tuple[words_of.Request, House]:
     """What an open letter says. `NotFound` for a settled one: its content is gone."""
-    row = await pages.desk.ledger.get(_id, session.agency)
+    row = await pages.opened(session, _id)
     if "content" not in row:
         raise NotFound("content")
     try:
@@ -230,10 +239,10 @@ def _add_acts(api: APIRouter, pages: Pages) -> None:
     async def act(request: Request, session: Office, _id: str, act: str) -> Response:
         """One act on one letter, then back to the list it was done from."""
         submitted = await read_form(request)
+        row = await pages.opened(session, _id)
         try:
             await _do(pages.desk, pages.acting(session), _id, act, submitted)
         except Invalid as error:
-            row = await pages.desk.ledger.get(_id, session.agency)
             return _letter_page(pages, request, session, row, status=422, values=submitted.values, errors=error.errors)
         back = submitted.values.get("ve", "")
         return RedirectResponse(f"/{session.agency}/van-thu/{back if back in _LISTS else f'thu/{_id}'}", 303)

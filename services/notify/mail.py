@@ -6,7 +6,6 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.headerregistry import Address
 from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -18,10 +17,11 @@ from contracts.model import FileRef
 from kit import clock
 from kit.errors import NotFound, Permanent, Transient
 from kit.files import FileStore
+from services.notify import headers
 from services.notify.calendarfile import calendar_of
 from services.notify.domain import Row, message_id
 from services.notify.papers import SLIP_NAME, Papers
-from services.notify.wording import House, Request, Words, one_line
+from services.notify.wording import House, Request, Wording, Words, one_line
 
 _POLICY = SMTP.clone(max_line_length=76)
 _ADDRESS = re.compile(r"[^\s<>()\[\]\\,;:\"@]+@[A-Za-z0-9.-]+")
@@ -63,22 +63,30 @@ class Composer:
         if not _ADDRESS.fullmatch(recipient) or not recipient.isascii():
             raise Unsendable("Địa chỉ thư điện tử không dùng được")
         sender = self._sender or house.email
-        message = self._message(row, request, house, sender)
-        await self._attach(message, row, request, house, sender)
-        _fix_boundaries(message, row["_id"])
-        return Mail(sender, recipient, message.as_bytes(policy=_POLICY))
-
-    def _message(self, row: Row, request: Request, house: House, sender: str) -> EmailMessage:
         wording = self._words.word(request, house)
+        body = self._body(wording, request, house)
+        await self._attach(body, row, request, house, sender)
+        _fix_boundaries(body, row["_id"])
+        head = self._head(row, wording, request, house, sender)
+        return Mail(sender, recipient, head + body.as_bytes(policy=_POLICY))
+
+    def _head(self, row: Row, wording: Wording, request: Request, house: House, sender: str) -> bytes:
+        return b"".join(
+            (
+                headers.header("Subject", wording.subject),
+                headers.address("From", house.full_name, sender),
+                headers.address("To", request.recipient.name, request.recipient.email.strip()),
+                headers.address("Reply-To", house.full_name, house.email),
+                headers.header("Date", format_datetime(clock.local(row["requested_at"]))),
+                headers.header("Message-ID", message_id(row, _domain(sender))),
+                headers.header("Auto-Submitted", "auto-generated"),
+                headers.header("Content-Language", "vi"),
+            )
+        )
+
+    def _body(self, wording: Wording, request: Request, house: House) -> EmailMessage:
+        """The MIME parts; the headers about the mail itself stand in `_head`."""
         message = EmailMessage(policy=_POLICY)
-        message["Subject"] = wording.subject
-        message["From"] = Address(one_line(house.full_name), addr_spec=sender)
-        message["To"] = Address(one_line(request.recipient.name), addr_spec=request.recipient.email.strip())
-        message["Reply-To"] = Address(one_line(house.full_name), addr_spec=house.email)
-        message["Date"] = format_datetime(clock.local(row["requested_at"]))
-        message["Message-ID"] = message_id(row, _domain(sender))
-        message["Auto-Submitted"] = "auto-generated"
-        message["Content-Language"] = "vi"
         message.set_content(self._words.text(wording, house, request.case_number), cte="base64")
         message.add_alternative(self._words.html(wording, house, request.case_number), subtype="html", cte="base64")
         return message

@@ -24,13 +24,14 @@ from pymongo.errors import BulkWriteError
 
 from contracts.model import DeliveryState
 from kit import auth
-from kit.errors import Conflict
+from kit.errors import Conflict, NotFound
 from kit.mongo import Collection, CollectionSpec, Database, Document, ServerClock, aggregate, only_duplicates
 from kit.outbox import Change, Decide, Outbox, spec
-from services.notify.domain import FOR_STAFF, IN_FLIGHT, OPEN, STATUS, WAITING, State
+from services.notify.domain import FOR_STAFF, IN_FLIGHT, OPEN, SEALED_KINDS, STATUS, UNSENT, WAITING, State
 
 LEDGER = "ledger"
 ERASED = "erased"
+OPENINGS = "openings"
 
 SPECS: tuple[CollectionSpec, ...] = (
     spec(
@@ -47,6 +48,7 @@ SPECS: tuple[CollectionSpec, ...] = (
         IndexModel([("agency", 1), ("case_number", 1), ("created_at", -1), ("_id", -1)], name="page_by_case"),
     ),
     CollectionSpec(ERASED),
+    CollectionSpec(OPENINGS, (IndexModel([("agency", 1), ("row", 1), ("at", 1)], name="row"),)),
     auth.STAFF_SPEC,
 )
 
@@ -74,6 +76,25 @@ def render_delivery(row: Document, _entry: Document) -> DeliveryState:
 
 
 @dataclass(frozen=True, slots=True)
+class Reader:
+    """Who looks: the agency, and which letters this person may know of (D6)."""
+
+    agency: str
+    usual: bool = True
+    sealed: bool = False
+
+    def may_see(self, kind: str) -> bool:
+        """Whether a letter of this kind exists for this reader."""
+        return self.sealed if kind in SEALED_KINDS else self.usual
+
+    def query(self) -> Document:
+        """The part of every query that keeps the others out."""
+        if self.usual and self.sealed:
+            return {"agency": self.agency}
+        return {"agency": self.agency, "kind": {"$nin" if self.usual else "$in": sorted(SEALED_KINDS)}}
+
+
+@dataclass(frozen=True, slots=True)
 class Filters:
     """What a page of the ledger shows. `before` is the `_id` of the last row of the page before."""
 
@@ -92,10 +113,15 @@ class Ledger:
         self.outbox = Outbox(database[LEDGER], self._clock, source="notify", render=render_delivery)
         self._rows: Collection = database[LEDGER]
         self._erased: Collection = database[ERASED]
+        self._openings: Collection = database[OPENINGS]
 
     async def server_now(self) -> datetime:
         """The database's time: what falls due and whose lease is over is judged by it alone."""
         return await self._clock.now()
+
+    async def due_now(self) -> datetime:
+        """A moment that has certainly come by the database's clock, which is known here to about a round trip only."""
+        return await self.server_now() - timedelta(seconds=1)
 
     # Rows come in
 
@@ -183,6 +209,11 @@ class Ledger:
         query = {"next_at": {"$lte": await self.server_now()}, "state": State.SENDING}
         return await self._rows.find(query, _NEWEST_EVENTS).limit(limit).to_list(limit)
 
+    async def unsent(self) -> list[tuple[str, str]]:
+        """(`_id`, agency) of every row that a worker would mail, or was mailing."""
+        found = self._rows.find({"state": {"$in": UNSENT}}, {"agency": 1})
+        return [(row["_id"], row["agency"]) async for row in found]
+
     # Everybody else
 
     async def change(self, _id: str, agency: str, decide: Decide) -> Document:
@@ -200,9 +231,18 @@ class Ledger:
 
     # Pages
 
-    async def page(self, agency: str, filters: Filters) -> tuple[list[Document], str]:
+    async def opened(self, _id: str, reader: Reader, by: str, now: datetime) -> Document:
+        """The row, for its page or its paper; of a sealed kind the opening is noted first. Raises `NotFound`."""
+        row = await self.get(_id, reader.agency)
+        if not reader.may_see(row["kind"]):
+            raise NotFound("letter")
+        if row["kind"] in SEALED_KINDS:
+            await self._openings.insert_one({"agency": reader.agency, "row": _id, "by": by, "at": now})
+        return row
+
+    async def page(self, reader: Reader, filters: Filters) -> tuple[list[Document], str]:
         """Newest first, at most PAGE rows without content; and the `before` of the next page, or ""."""
-        query: Document = {"agency": agency}
+        query: Document = {"$and": [reader.query()]}
         if filters.states:
             query["state"] = {"$in": list(filters.states)}
         if filters.kind:
@@ -212,7 +252,7 @@ class Ledger:
         if filters.case_number:
             query["case_number"] = filters.case_number
         if filters.before:
-            query |= await self._older_than(filters.before, agency)
+            query |= await self._older_than(filters.before, reader.agency)
         fields = {"events": 0, "content": 0}
         found = await self._rows.find(query, fields).sort([("created_at", -1), ("_id", -1)]).limit(PAGE + 1).to_list(PAGE + 1)
         return found[:PAGE], found[PAGE - 1]["_id"] if len(found) > PAGE else ""
@@ -225,15 +265,15 @@ class Ledger:
             return {}
         return {"$or": [{"created_at": {"$lt": last["created_at"]}}, {"created_at": last["created_at"], "_id": {"$lt": _id}}]}
 
-    async def with_content(self, agency: str, states: Sequence[State], limit: int = PAGE) -> list[Document]:
+    async def with_content(self, reader: Reader, states: Sequence[State], limit: int = PAGE) -> list[Document]:
         """Oldest first, with content: lists from which staff write addresses and call people."""
-        query = {"agency": agency, "state": {"$in": list(states)}}
+        query = {**reader.query(), "state": {"$in": list(states)}}
         return await self._rows.find(query, {"events": 0}).sort([("created_at", 1), ("_id", 1)]).limit(limit).to_list(limit)
 
-    async def counts(self, agency: str, limit: int = 10_000) -> dict[State, int]:
+    async def counts(self, reader: Reader, limit: int = 10_000) -> dict[State, int]:
         """Rows in each state that waits for something. Counted up to `limit` each, so that the page stays cheap."""
         waiting = [s for s in (*OPEN, State.RETURNED) if s not in IN_FLIGHT]
-        return {s: await self._rows.count_documents({"agency": agency, "state": s}, limit=limit) for s in waiting}
+        return {s: await self._rows.count_documents({**reader.query(), "state": s}, limit=limit) for s in waiting}
 
     # Figures
 

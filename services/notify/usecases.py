@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -100,7 +101,7 @@ async def _row(desk: Desk, event: Event[LetterState]) -> Document:
     if begin.state not in domain.SETTLED:
         state["content"] = letter.model_dump(mode="json", include={"recipient", "fields", "files"})
     if begin.state is State.PENDING:
-        state["next_at"] = await desk.ledger.server_now()
+        state["next_at"] = await desk.ledger.due_now()
     return await desk.ledger.outbox.new(
         domain.row_id(event.agency, letter.letter_key, letter.recipient), event.agency, state, [act]
     )
@@ -171,13 +172,25 @@ async def _erase(desk: Desk, cases: Iterable[UUID]) -> None:
         await _decide(desk, _id, agency, domain.erase)
 
 
+# A restore
+
+
+async def hold_unsent(ledger: Ledger, now: datetime) -> int:
+    """Hold every letter that a restored ledger shows as not sent; returns how many. No sender may be running."""
+    rows = await ledger.unsent()
+    for _id, agency in rows:
+        acting = Acting(agency, ACTOR, now)
+        await ledger.change(_id, agency, partial(domain.hold, acting=acting))
+    return len(rows)
+
+
 # What staff decide
 
 
 async def send_again(desk: Desk, acting: Acting, _id: str) -> None:
     """By its way once more."""
-    server_now = await desk.ledger.server_now()
-    await desk.ledger.change(_id, acting.agency, lambda row: domain.send_again(row, acting, server_now=server_now))
+    due_at = await desk.ledger.due_now()
+    await desk.ledger.change(_id, acting.agency, lambda row: domain.send_again(row, acting, due_at=due_at))
     desk.wake.ring()
 
 

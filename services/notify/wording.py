@@ -155,8 +155,8 @@ class Words:
         plain = self._environment.overlay(autoescape=False)
         self._text = plain.get_template("mail.txt")
 
-    def word(self, request: Request, house: House) -> Wording:
-        """The letter's words."""
+    def word(self, request: Request, house: House, *, on_paper: bool = False) -> Wording:
+        """The letter's words. On paper nobody can "answer this mail"."""
         template = self._letters[request.kind]
         context = template.new_context(
             {
@@ -164,6 +164,7 @@ class Words:
                 "fields": request.fields,
                 "recipient": request.recipient,
                 "you": request.you,
+                "reply": "viết thư về địa chỉ nêu trên" if on_paper else "trả lời thư này",
                 "files": request.files,
             }
         )

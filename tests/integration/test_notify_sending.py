@@ -24,7 +24,7 @@ from services.notify.bootstrap import Notify, bootstrap
 from services.notify.domain import SUPERSEDED, State, row_id
 from services.notify.settings import NotifySettings
 from services.notify.smtp import SmtpTransport
-from services.notify.store import LEDGER, SPECS, Filters
+from services.notify.store import LEDGER, SPECS, Filters, Reader
 from tests.intake import Hand, Recorded
 from tests.notify import CASE, CODE, CUT, NOW, PERSON, Misbehaving, asked, file_ref, letter, mail_server
 
@@ -484,10 +484,10 @@ async def test_the_ledger_pages_through_everything_once(post: Post) -> None:
     await post.ask(*(letter() for _ in range(120)))
     ledger, seen, before = post.notify.desk.ledger, [], ""
     while True:
-        rows, before = await ledger.page("son-la", Filters(before=before))
+        rows, before = await ledger.page(Reader("son-la"), Filters(before=before))
         seen += [row["_id"] for row in rows]
         if not before:
             break
     assert len(seen) == len(set(seen)) == 120
-    assert (await ledger.page("bac-kan", Filters()))[0] == []
-    assert len((await ledger.page("son-la", Filters(states=(State.SENT,))))[0]) == 0
+    assert (await ledger.page(Reader("bac-kan"), Filters()))[0] == []
+    assert len((await ledger.page(Reader("son-la"), Filters(states=(State.SENT,))))[0]) == 0

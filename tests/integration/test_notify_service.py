@@ -18,14 +18,14 @@ from contracts.events import models
 from contracts.model import LetterKind, Recipient, RegistrationState
 from deploy.local.downloads import font_dir
 from kit import deadletters, mongo
-from kit.auth import COOKIE, Role, Session, SessionCodec
+from kit.auth import COOKIE, READ_SEALED, Role, Session, SessionCodec
 from kit.kafka import KafkaPublisher, create_topics
 from kit.mongo import Document
 from services.notify import usecases
 from services.notify.bootstrap import Notify, bootstrap
 from services.notify.domain import State, row_id
 from services.notify.settings import NotifySettings
-from services.notify.store import LEDGER, SPECS
+from services.notify.store import LEDGER, OPENINGS, SPECS
 from tests.intake import Hand, Recorded
 from tests.notify import CASE, CODE, NOW, PERSON, Misbehaving, asked, letter, mail_server
 from tests.waiting import eventually
@@ -156,6 +156,10 @@ class Desk:
         assert response.status_code == 200, response.status_code
         return response.text
 
+    def become(self, session: Session) -> None:
+        cookie = SessionCodec(self.notify.service.settings.session_secret).encode(session, NOW)
+        self.client.cookies = httpx.Cookies({COOKIE: cookie})
+
     async def do(self, _id: str, act: str, **fields: str) -> httpx.Response:
         csrf = SessionCodec(self.notify.service.settings.session_secret).csrf(OFFICE.id)
         return await self.client.post(f"/son-la/van-thu/thu/{_id}/{act}", data={"csrf": csrf, **fields})
@@ -249,17 +253,36 @@ async def test_staff_decide_about_what_was_not_sent(desk: Desk) -> None:
 
 @pytest.mark.parametrize("path", ["", "so-gui", "can-in", "can-goi", "can-xu-ly", "thu/" + "0" * 40])
 async def test_pages_are_for_the_office_of_the_agency(desk: Desk, path: str) -> None:
-    codec = SessionCodec(desk.notify.service.settings.session_secret)
     address = f"/son-la/van-thu/{path}"
 
     async def status(session: Session | None) -> int:
         desk.client.cookies.clear()
-        cookies = {COOKIE: codec.encode(session, NOW)} if session else {}
-        return (await desk.client.get(address, cookies=cookies)).status_code
+        if session:
+            desk.become(session)
+        return (await desk.client.get(address)).status_code
 
     assert await status(None) == 303
     assert await status(OFFICE.model_copy(update={"agency": "bac-kan"})) == 403
     assert await status(OFFICE.model_copy(update={"roles": frozenset({Role.OFFICER, Role.ADMINISTRATOR})})) == 403
+
+
+async def test_letters_about_sealed_questions_exist_for_named_readers_alone(desk: Desk) -> None:
+    (_id,) = await desk.ask(letter(LetterKind.DENUNCIATION_PASSED, recipient=ON_PAPER))
+    for path in ("", "so-gui", "so-gui?loai=denunciation_passed", "can-in", "can-xu-ly"):
+        assert ON_PAPER.name not in await desk.see(path)
+    for path in ("", "/thu.pdf", "/tep/0"):
+        assert (await desk.client.get(f"/son-la/van-thu/thu/{_id}{path}")).status_code == 404
+    assert (await desk.do(_id, "da-in")).status_code == 404
+    assert await desk.database[OPENINGS].count_documents({}) == 0
+
+    desk.become(OFFICE.model_copy(update={"roles": frozenset(), "permissions": frozenset({READ_SEALED}), "username": "thanhtra"}))
+    (usual,) = await desk.ask(letter(recipient=BY_PHONE))
+    assert ON_PAPER.name in await desk.see("can-in")
+    assert BY_PHONE.name not in await desk.see("so-gui")
+    assert (await desk.client.get(f"/son-la/van-thu/thu/{usual}")).status_code == 404
+    assert (await desk.client.get(f"/son-la/van-thu/thu/{_id}/thu.pdf")).status_code == 200
+    noted = await desk.database[OPENINGS].find({}).to_list(None)
+    assert [(n["row"], n["by"]) for n in noted] == [(_id, "thanhtra")]
 
 
 async def test_acts_need_the_token_and_the_own_agency(desk: Desk) -> None:

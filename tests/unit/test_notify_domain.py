@@ -151,10 +151,10 @@ def test_calls_stay_on_the_list_until_somebody_was_told() -> None:
 
 def test_sending_again_starts_the_72_hours_anew() -> None:
     failed = row(State.FAILED, queued_at=NOW - timedelta(days=4), attempt=40, repeats=1)
-    again = after(failed, domain.send_again(failed, ACTING, server_now=SERVER_NOW))
+    again = after(failed, domain.send_again(failed, ACTING, due_at=SERVER_NOW))
     assert (again["state"], again["next_at"], again["queued_at"], again["attempt"]) == (State.PENDING, SERVER_NOW, NOW, 0)
     with pytest.raises(Conflict):
-        domain.send_again(row(State.HELD, not_after=NOW - timedelta(days=1)), ACTING, server_now=SERVER_NOW)
+        domain.send_again(row(State.HELD, not_after=NOW - timedelta(days=1)), ACTING, due_at=SERVER_NOW)
 
 
 def test_a_worker_that_holds_a_letter_is_not_disturbed() -> None:
@@ -189,7 +189,7 @@ DECISIONS = {
     "withdraw": lambda r: domain.withdraw(r, ACTING),
     "supersede": lambda r: domain.supersede(r, ACTING),
     "erase": lambda r: domain.erase(r, ACTING),
-    "send_again": lambda r: domain.send_again(r, ACTING, server_now=SERVER_NOW),
+    "send_again": lambda r: domain.send_again(r, ACTING, due_at=SERVER_NOW),
     "by_post": lambda r: domain.by_post(r, ACTING),
     "by_phone": lambda r: domain.by_phone(r, ACTING),
     "give_up": lambda r: domain.give_up(r, ACTING, "x"),

@@ -8,6 +8,8 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from icalendar import Calendar
 
 from contracts.letters import FIELDS as FIELD_TYPES
@@ -15,9 +17,9 @@ from contracts.letters import Meeting
 from contracts.model import FileRef, LetterKind, LetterState
 from kit.clock import TZ
 from kit.errors import NotFound, Transient
-from services.notify import domain
+from services.notify import domain, headers
 from services.notify.mail import Composer, Mail, Unsendable
-from services.notify.wording import STAFF_KINDS, Request, Words, when
+from services.notify.wording import STAFF_KINDS, Request, Words, one_line, when
 from tests.notify import CODE, COOPERATIVE, FIELDS, HOUSE, NOW, cooperative, file_ref, letter
 
 WORDS = Words()
@@ -67,7 +69,7 @@ async def composed(state: LetterState, files: Any = None) -> tuple[Mail, EmailMe
 
 
 def written(mail: Mail, header: str) -> str:
-    """A header as RFC 2047 says it is read; EmailMessage puts a space between the parts of a folded name (gh-92081)."""
+    """A header as RFC 2047 says it is read."""
     return str(make_header(decode_header(email.message_from_bytes(mail.content, policy=email.policy.compat32)[header])))
 
 
@@ -87,6 +89,7 @@ async def test_every_kind_becomes_a_mail(kind: LetterKind) -> None:
     mail, message = await composed(letter(kind, files=(file_ref(),)))
     assert (mail.sender, mail.recipient) == ("doi-thoai@so-khcn.example", "mau@hop-thu.example")
     assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Subject"] == written(mail, "Subject") == WORDS.word(Request.of(row_of(letter(kind))), HOUSE).subject
     assert written(mail, "From") == f"{HOUSE.full_name} <doi-thoai@so-khcn.example>"
     assert written(mail, "To") == "Nguyễn Văn Mẫu <mau@hop-thu.example>"
     assert message["Reply-To"].addresses[0].addr_spec == HOUSE.email
@@ -131,6 +134,16 @@ async def test_the_same_row_makes_the_same_bytes() -> None:
     first, _ = await composed(state)
     second, _ = await composed(state)
     assert first == second
+
+
+@given(st.text(max_size=200))
+def test_a_header_is_read_as_it_was_written(text: str) -> None:
+    written_line = headers.header("Subject", text)
+    assert all(len(line) <= 78 for line in written_line.split(b"\r\n")) or text.isascii()
+    lines = written_line.removesuffix(b"\r\n").split(b"\r\n")
+    assert all(line.startswith(b" ") for line in lines[1:]), "no line of its own can be smuggled in"
+    value = b"\r\n".join(lines).decode().partition(": ")[2]
+    assert str(make_header(decode_header(value))) == one_line(text) or "=?" in text
 
 
 async def test_headers_take_no_injection() -> None:
