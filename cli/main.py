@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import deadletters, migrate, republish, sample, serve, staff, up
+from cli import backup, deadletters, migrate, republish, restore, sample, serve, staff, up
 
 app = typer.Typer(
     name="doithoai",
@@ -14,6 +14,8 @@ app.command("serve")(serve.serve)
 app.command("up")(up.up)
 app.command("migrate")(migrate.migrate)
 app.command("republish")(republish.republish)
+app.command("backup")(backup.backup)
+app.command("restore")(restore.restore)
 app.command("sample", hidden=True)(sample.sample)
 app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(staff.app, name="staff")

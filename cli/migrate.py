@@ -6,7 +6,7 @@ from importlib import import_module
 import typer
 
 from contracts.topics import TOPICS
-from kit import deadletters, mongo
+from kit import deadletters, files, mongo
 from kit.errors import Transient
 from kit.kafka import create_topics
 from kit.logging import configure, get_logger
@@ -34,6 +34,7 @@ async def _migrate(settings: ServiceSettings) -> list[str]:
         for service in SERVICES:
             store = import_module(f"services.{service}.store")
             await mongo.apply(client[f"{settings.mongodb_prefix}_{service}"], [*store.SPECS, deadletters.SPEC])
+        await mongo.apply(client[f"{settings.mongodb_prefix}_files"], files.SPECS)
     finally:
         await mongo.close(client)
     return created

@@ -8,10 +8,17 @@ from uuid import NAMESPACE_OID, uuid5
 
 from gridfs.asynchronous import AsyncGridFSBucket
 from gridfs.errors import FileExists, NoFile
+from pymongo import IndexModel
 
 from contracts.model import FileRef
 from kit.errors import NotFound, Transient
-from kit.mongo import Database, bucket
+from kit.mongo import CollectionSpec, Database, bucket
+
+SPECS = (
+    CollectionSpec("fs.files", (IndexModel([("filename", 1), ("uploadDate", 1)], name="filename_1_uploadDate_1"),)),
+    CollectionSpec("fs.chunks", (IndexModel([("files_id", 1), ("n", 1)], name="files_id_1_n_1", unique=True),)),
+)
+"""GridFS makes its indexes with the first file alone, so never after a restore."""
 
 
 class FileStore:

@@ -19,6 +19,7 @@ MAX_EVENT_BYTES = 900_000
 
 _SEND_TIMEOUT = 15.0
 _START_TIMEOUT = 10.0
+_DELETE_TIMEOUT = 30.0
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -134,3 +135,34 @@ async def create_topics(bootstrap: str, topics: Iterable[Topic], *, replication:
     finally:
         await admin.close()
     return created
+
+
+async def delete_topics(bootstrap: str, topics: Iterable[Topic]) -> None:
+    """Delete the topics that are there, and with them what groups committed. Raises `Transient` when no broker answers."""
+    names = {topic.name for topic in topics}
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        if there := sorted(names & set(await admin.list_topics())):
+            await admin.delete_topics(there)
+        async with asyncio.timeout(_DELETE_TIMEOUT):
+            while names & set(await admin.list_topics()):  # noqa: ASYNC110 - the broker deletes after it has answered
+                await asyncio.sleep(0.1)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise Transient(f"topics not deleted: {type(error).__name__}") from None
+    finally:
+        await admin.close()
+
+
+async def active_groups(bootstrap: str, prefix: str) -> list[str]:
+    """Consumer groups whose names begin with `prefix` and that have members. Raises `Transient` when no broker answers."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        ours = [group[0] for group in await admin.list_consumer_groups() if group[0].startswith(prefix)]
+        answers = await admin.describe_consumer_groups(ours)
+        return sorted(group[1] for answer in answers for group in answer.groups if group[5])
+    except (KafkaError, OSError) as error:
+        raise Transient(f"no broker: {type(error).__name__}") from None
+    finally:
+        await admin.close()
