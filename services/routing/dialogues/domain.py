@@ -23,8 +23,9 @@ from kit.backplan import BackPlan, BackPlanRules, back_plan
 from kit.calendar import Deadline, WorkCalendar, recompute
 from kit.clock import format_moment, local_date
 from kit.errors import Conflict, Invalid
-from kit.mongo import Document
 from kit.outbox import Act, Change, Decide, step
+
+Document = dict[str, Any]
 
 SCHEDULED, CANCELLED, HELD = "scheduled", "cancelled", "held"
 _TOLD = frozenset({"starts_at", "place", "mode", "online_link"})
