@@ -7,7 +7,6 @@ Persons appear only as "nội dung số n".
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -20,6 +19,7 @@ from kit.mongo import Document
 from kit.outbox import Change, Decide, step
 from services.routing.dialogues.agenda import Attendance, Item
 from services.routing.dialogues.domain import HELD, fan_out
+from services.routing.questions.domain import running_clock
 
 NO_CONCLUSION = "Tại Hội nghị, các nội dung đã được giải đáp đầy đủ; không phát sinh nội dung giao thực hiện."
 
@@ -70,7 +70,7 @@ def draft(
     opening = (
         f"Ngày {held}, {where}, {meeting.agency_name} tổ chức {meeting.name}, do {meeting.chair} chủ trì. "
         "Dự Hội nghị có: lãnh đạo Sở; lãnh đạo các phòng, đơn vị có liên quan; bộ phận kiểm soát thủ tục hành chính, bộ phận một "
-        f"cửa; {attendance.organisations:02d} tổ chức, {attendance.individuals:02d} cá nhân.",
+        f"cửa{_present(attendance)}.",
         f"Hội nghị đã xem xét {len(items):02d} nội dung. Sau khi nghe ý kiến của các tổ chức, cá nhân và giải đáp của các phòng, "
         f"đơn vị, {meeting.chair} kết luận như sau:",
     )
@@ -86,6 +86,12 @@ def draft(
         signer_name=signer[1],
         recipients=tuple(recipients),
     )
+
+
+def _present(attendance: Attendance) -> str:
+    """; 02 tổ chức, 04 cá nhân đã đăng ký: whoever was there, nobody counted as 00."""
+    there = [f"{n:02d} {what}" for n, what in ((attendance.organisations, "tổ chức"), (attendance.individuals, "cá nhân")) if n]
+    return f"; {', '.join(there)}" if there else ""
 
 
 def draft_items(meeting: Meeting, items: Sequence[Item]) -> list[ConclusionItem]:
@@ -124,8 +130,10 @@ def _listed(items: Sequence[Item]) -> str:
 
 
 def _by(items: Iterable[Item], key: Callable[[Item], Any]) -> list[tuple[Any, list[Item]]]:
-    ordered = sorted(items, key=lambda item: (str(key(item)), item.n))
-    return [(value, list(group)) for value, group in groupby(ordered, key=key)]
+    groups: dict[Any, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return list(groups.items())
 
 
 def _assigned(meeting: Meeting, items: Sequence[Item]) -> str:
@@ -172,8 +180,9 @@ def _sentence(clauses: Iterable[str]) -> str:
 
 
 def chair_due(question: Document) -> str | None:
-    """The day that the chair set for a written answer (ISO); None where D7's days from the notice run."""
-    return question.get("written_due")
+    """The day that the chair set for a written answer (ISO); None where D10's days from the notice will run."""
+    clock = running_clock(question)
+    return clock["due_on"] if clock and clock["kind"] == "written" else None
 
 
 # The act

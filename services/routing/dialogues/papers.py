@@ -37,7 +37,7 @@ def first_wave(agency: Agency, dialogue: Document) -> WaveDraft:
     kind = agency.documents.invitation
     signer = agency.signer(kind.signer)
     return WaveDraft(
-        guests="Tổ chức, cá nhân đã đăng ký tham gia đối thoại",
+        guests="tổ chức, cá nhân đã đăng ký tham gia đối thoại",
         subject=f"Dự {event_name(dialogue)}",
         participants=(
             "Lãnh đạo Sở; trưởng các phòng, đơn vị có liên quan đến nội dung đối thoại; bộ phận kiểm soát thủ tục hành chính, "
@@ -45,7 +45,7 @@ def first_wave(agency: Agency, dialogue: Document) -> WaveDraft:
         ),
         signer_title="\n".join(_authority(signer)),
         signer_name=signer.name,
-        recipients=kind.recipient_lines,
+        recipients=_recipients(kind),
     )
 
 
@@ -99,7 +99,7 @@ def draft_notice(agency: Agency, dialogue: Document, cases: Iterable[Document], 
         agenda.attendance(cases),
         agenda.agenda(dialogue, cases, questions),
         signer=("\n".join(_authority(signer)), signer.name),
-        recipients=kind.recipient_lines,
+        recipients=_recipients(kind),
     )
 
 
@@ -129,6 +129,12 @@ def _heading(agency: Agency, kind: DocumentKind, number: str | None, signed_on: 
         "dated_at": DatedAt.of(agency.place, date.fromisoformat(signed_on) if signed_on else None),
         "watermark": (agency.watermark.value or "") if number else DRAFT,
     }
+
+
+def _recipients(kind: DocumentKind) -> tuple[str, ...]:
+    """The lines of "Nơi nhận" without the marks that the paper puts before and behind each."""
+    lines = [f"{r.name} ({r.purpose})" if r.purpose else r.name for r in kind.recipients]
+    return (*lines, f"Lưu: {kind.archive}")
 
 
 def _authority(signer: ProfileSigner) -> tuple[str, ...]:

@@ -100,6 +100,8 @@ def number_wave(acting: Acting, n: int, number: str, signed_on: date, *, require
             return None
         if wave["status"] == ISSUED:
             raise Conflict("Giấy mời đã phát hành, giữ nguyên số")
+        if any(w["number"] == number.strip() for w in document["waves"] if w["n"] != n):
+            raise Invalid({"number": "Số này đã dùng cho đợt khác"})
         if require_signed_file and wave["signed"] is None:
             raise Invalid({"file": "Xin tải lên bản đã ký trước khi ghi số"})
         return _replace(

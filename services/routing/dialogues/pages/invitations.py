@@ -15,6 +15,8 @@ from services.routing.dialogues import agenda, forms, papers, usecases, waves
 from services.routing.dialogues.pages.desk import READERS, Desk, Office, Reader, base, pdf, uploaded
 from services.routing.questions import store as questions_store
 
+SHOWN = 100
+"""People on one page of a list; of the gap lists the first so many, with their number."""
 WAVE_STATUSES = {"drafted": "Chờ ký", "signed": "Đã ký, chờ số", "numbered": "Đã có số, chờ phát hành", "issued": "Đã phát hành"}
 DELIVERIES = {
     "requested": "Đã yêu cầu gửi",
@@ -44,6 +46,7 @@ def router(desk: Desk) -> APIRouter:
         form: str = "",
         submitted: Submitted | None = None,
         errors: Any = None,
+        trang: int = 1,
     ) -> Response:
         dialogue = await desk.dialogue(session.agency, dialogue_id)
         agency = desk.agency(session.agency)
@@ -70,12 +73,12 @@ def router(desk: Desk) -> APIRouter:
             form=form,
             shown=shown,
             errors=errors or {},
-            **await _gaps(desk, dialogue),
+            **await _gaps(desk, dialogue, trang),
         )
 
     @routes.get("/giay-moi")
-    async def invitations(request: Request, dialogue_id: str, session: Reader) -> Response:
-        return await invitations_page(request, session, dialogue_id)
+    async def invitations(request: Request, dialogue_id: str, session: Reader, trang: int = 1) -> Response:
+        return await invitations_page(request, session, dialogue_id, trang=trang)
 
     @routes.post("/giay-moi/{n}")
     async def draft(request: Request, dialogue_id: str, n: int, session: Office) -> Response:
@@ -134,7 +137,7 @@ def _to(session: Session, dialogue_id: str) -> str:
     return f"{base(session)}/doi-thoai/{dialogue_id}/giay-moi"
 
 
-async def _gaps(desk: Desk, dialogue: Document) -> dict[str, Any]:
+async def _gaps(desk: Desk, dialogue: Document, trang: int) -> dict[str, Any]:
     """The gap list: who should have been invited and was not, and whom no delivery proves to have been reached."""
     routing = desk.routing
     agency = dialogue["agency"]
@@ -143,11 +146,21 @@ async def _gaps(desk: Desk, dialogue: Document) -> dict[str, Any]:
     ids = [case["_id"] for case in cases]
     known = await questions_store.deliveries_of_cases(routing.database["deliveries"], agency, ids)
     invitations = {case: [d for d in rows if d["kind"] == "invitation"] for case, rows in known.items()}
+    missed = agenda.missed(dialogue, cases, questions)
+    unverified = agenda.unverified(cases, invitations)
+    invited = [case for case in agenda.in_order(cases) if case["invited_on"]]
+    pages = max(1, -(-len(invited) // SHOWN))
+    page = min(max(trang, 1), pages)
     due = dialogue["deadlines"].get("invitation")
     return {
-        "missed": agenda.missed(dialogue, cases, questions),
-        "invited": [case for case in agenda.in_order(cases) if case["invited_on"]],
-        "unverified": [(case, DELIVERIES.get(s, s)) for case, s in agenda.unverified(cases, invitations)],
+        "missed": missed[:SHOWN],
+        "to_invite": len(missed),
+        "unverified": [(case, DELIVERIES.get(s, s)) for case, s in unverified[:SHOWN]],
+        "unreached": len(unverified),
+        "invited": invited[(page - 1) * SHOWN : page * SHOWN],
+        "invited_count": len(invited),
+        "page": page,
+        "pages": pages,
         "invitation_due": due,
         "is_past_due": bool(due) and local_date(routing.clock()).isoformat() > due["due_on"],
     }

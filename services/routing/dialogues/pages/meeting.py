@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from contracts.model import RegistrantKind
+from contracts.model import QuestionState, RegistrantKind
 from kit.auth import Session
 from kit.clock import local_date
 from kit.mongo import Document
@@ -19,6 +19,8 @@ from services.routing.questions import store as questions_store
 from services.routing.questions import usecases as questions
 from services.routing.questions.usecases import Outcome, OutcomeKind
 
+SPEAKERS = 50
+"""People on one page, in speaking order."""
 ATTENDANCE = {"attended": "Có mặt", "substitute": "Dự thay (có giấy giới thiệu)", "absent": "Vắng"}
 OUTCOMES = {
     OutcomeKind.RESOLVED: "Đã giải đáp tại Hội nghị",
@@ -50,11 +52,15 @@ def router(desk: Desk) -> APIRouter:
         form: str = "",
         submitted: Submitted | None = None,
         errors: Any = None,
+        trang: int = 1,
     ) -> Response:
         dialogue = await desk.dialogue(session.agency, dialogue_id)
         agency = desk.agency(session.agency)
         cases, found = await _cases_and_questions(desk, dialogue)
         items = agenda.agenda(dialogue, cases, found)
+        speakers = _speakers(cases, items)
+        pages = max(1, -(-len(speakers) // SPEAKERS))
+        number = min(max(trang, 1), pages)
         shown: dict[str, Mapping[str, str]] = {"walk_in": {"key": uuid4().hex, "kind": "individual"}}
         shown["held"] = {"held_on": local_date(dialogue["starts_at"]).isoformat() if dialogue["starts_at"] else ""}
         if submitted:
@@ -66,13 +72,15 @@ def router(desk: Desk) -> APIRouter:
             "meeting.html",
             status=422 if errors else 200,
             dialogue=dialogue,
-            speakers=_speakers(cases, items),
+            speakers=speakers[(number - 1) * SPEAKERS : number * SPEAKERS],
+            page=number,
+            pages=pages,
             attendance=agenda.attendance(cases),
             unrecorded=sum(questions_domain.is_open(i.question) and not _has_outcome(i.question) for i in items),
             begun=dialogue["starts_at"] is not None and dialogue["starts_at"] <= routing.clock(),
             attendance_names=ATTENDANCE,
             outcome_names=OUTCOMES,
-            outcome_of=letters.OUTCOMES,
+            outcome_name=_outcome_name,
             has_outcome=_has_outcome,
             running_clock=questions_domain.running_clock,
             kinds=KINDS,
@@ -82,34 +90,34 @@ def router(desk: Desk) -> APIRouter:
             errors=errors or {},
         )
 
-    def again(request: Request, session: Session, dialogue_id: str, form: str) -> Any:
+    def again(request: Request, session: Session, dialogue_id: str, form: str, trang: int = 1) -> Any:
         async def show(submitted: Submitted, errors: Mapping[str, str]) -> Response:
-            return await meeting_page(request, session, dialogue_id, form, submitted, errors)
+            return await meeting_page(request, session, dialogue_id, form, submitted, errors, trang)
 
         return show
 
     @routes.get("")
-    async def meeting(request: Request, dialogue_id: str, session: Reader) -> Response:
-        return await meeting_page(request, session, dialogue_id)
+    async def meeting(request: Request, dialogue_id: str, session: Reader, trang: int = 1) -> Response:
+        return await meeting_page(request, session, dialogue_id, trang=trang)
 
     @routes.post("/tham-du/{case_id}")
-    async def attendance(request: Request, dialogue_id: str, case_id: UUID, session: Office) -> Response:
+    async def attendance(request: Request, dialogue_id: str, case_id: UUID, session: Office, trang: int = 1) -> Response:
         async def act(submitted: Submitted) -> None:
             form = submitted.parse(forms.AttendanceForm)
             await questions.record_attendance(routing, desk.acting(session), case_id, form.attendance, form.note)
 
-        to = f"{_to(session, dialogue_id)}#phieu-{case_id}"
-        return await desk.post(request, to, act, again(request, session, dialogue_id, f"attendance-{case_id}"))
+        to = f"{_to(session, dialogue_id)}?trang={trang}#phieu-{case_id}"
+        return await desk.post(request, to, act, again(request, session, dialogue_id, f"attendance-{case_id}", trang))
 
     @routes.post("/noi-dung/{question_id}")
-    async def outcome(request: Request, dialogue_id: str, question_id: UUID, session: Office) -> Response:
+    async def outcome(request: Request, dialogue_id: str, question_id: UUID, session: Office, trang: int = 1) -> Response:
         async def act(submitted: Submitted) -> None:
             form = submitted.parse(forms.OutcomeForm)
             who = questions.who_is(routing, session)
             await questions.record_outcome(routing, desk.acting(session), question_id, form.outcome(), who=who)
 
-        to = f"{_to(session, dialogue_id)}#noi-dung-{question_id}"
-        return await desk.post(request, to, act, again(request, session, dialogue_id, f"outcome-{question_id}"))
+        to = f"{_to(session, dialogue_id)}?trang={trang}#noi-dung-{question_id}"
+        return await desk.post(request, to, act, again(request, session, dialogue_id, f"outcome-{question_id}", trang))
 
     @routes.post("/vang-mat")
     async def answer_absent(request: Request, agency: str, dialogue_id: str, session: Office) -> Response:
@@ -163,6 +171,13 @@ def _has_outcome(question: Document) -> bool:
     """Whether the meeting's outcome of a content is recorded; an escalation and a written answer stay open after it."""
     state = question["state"]
     return state in {s.value for s in letters.OUTCOMES} or question.get("outcome") == "not_raised"
+
+
+def _outcome_name(question: Document) -> str:
+    """The recorded outcome in words."""
+    if question.get("outcome") in (OutcomeKind.NOT_RAISED, OutcomeKind.ANSWERED_TO_ABSENT):
+        return OUTCOMES[OutcomeKind(question["outcome"])]
+    return letters.OUTCOMES[QuestionState(question["state"])]
 
 
 def _speakers(cases: Sequence[Document], items: Sequence[agenda.Item]) -> list[tuple[Document, list[agenda.Item]]]:
