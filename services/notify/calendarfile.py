@@ -13,6 +13,7 @@ from services.notify.wording import Request
 
 USUAL_LENGTH = timedelta(hours=4)
 MEDIA_TYPE = "text/calendar"
+NAME = "lich-hoi-nghi.ics"
 
 
 def calendar_of(request: Request, *, uid: str, organiser: str, stamp: datetime) -> bytes | None:

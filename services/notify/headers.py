@@ -10,8 +10,8 @@ from email.utils import quote
 
 from services.notify.wording import one_line
 
-_ROOM = 45
-"""Bytes of text in one encoded word, so that it stays below 75 characters."""
+_ROOM = 39
+"""Bytes of text in one encoded word, so that its line, the header's name included, stays below 76 characters."""
 
 
 def header(name: str, value: str) -> bytes:

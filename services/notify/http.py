@@ -203,10 +203,7 @@ def _add_papers(api: APIRouter, pages: Pages) -> None:
     async def slip(session: Office, _id: str) -> Response:
         """The personal slip of an invitation."""
         request, house = await _open_request(pages, session, _id)
-        content = await asyncio.to_thread(pages.papers.slip, request, house)
-        if content is None:
-            raise NotFound("slip")
-        return _pdf(content)
+        return _pdf(await asyncio.to_thread(pages.papers.slip, request, house))
 
     @api.get("/thu/{_id}/tep/{n}")
     async def enclosed(session: Office, _id: str, n: int) -> Response:

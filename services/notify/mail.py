@@ -6,10 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.message import EmailMessage, MIMEPart
-from email.policy import SMTP
 from email.utils import format_datetime
-from hashlib import sha256
 
 from pydantic import ValidationError
 
@@ -17,13 +14,14 @@ from contracts.model import FileRef
 from kit import clock
 from kit.errors import NotFound, Permanent, Transient
 from kit.files import FileStore
-from services.notify import headers
+from services.notify import headers, mime
+from services.notify.calendarfile import MEDIA_TYPE as CALENDAR
+from services.notify.calendarfile import NAME as CALENDAR_NAME
 from services.notify.calendarfile import calendar_of
 from services.notify.domain import Row, message_id
-from services.notify.papers import SLIP_NAME, Papers
-from services.notify.wording import House, Request, Wording, Words, one_line
+from services.notify.papers import SLIP_NAME, Papers, has_slip
+from services.notify.wording import House, Request, Wording, Words
 
-_POLICY = SMTP.clone(max_line_length=76)
 _ADDRESS = re.compile(r"[^\s<>()\[\]\\,;:\"@]+@[A-Za-z0-9.-]+")
 
 
@@ -64,11 +62,19 @@ class Composer:
             raise Unsendable("Địa chỉ thư điện tử không dùng được")
         sender = self._sender or house.email
         wording = self._words.word(request, house)
-        body = self._body(wording, request, house)
-        await self._attach(body, row, request, house, sender)
-        _fix_boundaries(body, row["_id"])
-        head = self._head(row, wording, request, house, sender)
-        return Mail(sender, recipient, head + body.as_bytes(policy=_POLICY))
+        boundary = f"=_{row['_id'][:32]}"
+        words = self._words
+        content = mime.multipart(
+            "alternative",
+            f"{boundary}_a",
+            (
+                mime.text("plain", words.text(wording, house, request.case_number)),
+                mime.text("html", words.html(wording, house, request.case_number)),
+            ),
+        )
+        if attached := await self._attachments(row, request, house, sender):
+            content = mime.multipart("mixed", f"{boundary}_m", (content, *attached))
+        return Mail(sender, recipient, self._head(row, wording, request, house, sender) + content)
 
     def _head(self, row: Row, wording: Wording, request: Request, house: House, sender: str) -> bytes:
         return b"".join(
@@ -81,32 +87,24 @@ class Composer:
                 headers.header("Message-ID", message_id(row, _domain(sender))),
                 headers.header("Auto-Submitted", "auto-generated"),
                 headers.header("Content-Language", "vi"),
+                headers.header("MIME-Version", "1.0"),
             )
         )
 
-    def _body(self, wording: Wording, request: Request, house: House) -> EmailMessage:
-        """The MIME parts; the headers about the mail itself stand in `_head`."""
-        message = EmailMessage(policy=_POLICY)
-        message.set_content(self._words.text(wording, house, request.case_number), cte="base64")
-        message.add_alternative(self._words.html(wording, house, request.case_number), subtype="html", cte="base64")
-        return message
-
-    async def _attach(self, message: EmailMessage, row: Row, request: Request, house: House, sender: str) -> None:
-        domain = _domain(sender)
-        uid = f"doi-thoai-{row.get('dialogue') or row['letter_id']}@{domain}"
+    async def _attachments(self, row: Row, request: Request, house: House, sender: str) -> list[bytes]:
+        """Calendar file, personal slip, and the files of the request, in this order."""
+        attached: list[bytes] = []
+        uid = f"doi-thoai-{row.get('dialogue') or row['letter_id']}@{_domain(sender)}"
         calendar = calendar_of(request, uid=uid, organiser=house.full_name, stamp=row["requested_at"])
         if calendar is not None:
             method = "CANCEL" if b"METHOD:CANCEL" in calendar else "PUBLISH"
-            message.add_attachment(calendar, maintype="text", subtype="calendar", filename="lich-hoi-nghi.ics")
-            _last_part(message).set_param("method", method)
-            _last_part(message).set_param("charset", "utf-8")
-        slip = await asyncio.to_thread(self._papers.slip, request, house)
-        if slip is not None:
-            message.add_attachment(slip, maintype="application", subtype="pdf", filename=SLIP_NAME)
+            attached.append(mime.attachment(CALENDAR, CALENDAR_NAME, calendar, f'charset="utf-8"; method="{method}"'))
+        if has_slip(request):
+            slip = await asyncio.to_thread(self._papers.slip, request, house)
+            attached.append(mime.attachment("application/pdf", SLIP_NAME, slip))
         for file in request.files:
-            maintype, _, subtype = file.media_type.partition("/")
-            content = await self._content(file)
-            message.add_attachment(content, maintype=maintype, subtype=subtype or "octet-stream", filename=one_line(file.name))
+            attached.append(mime.attachment(file.media_type, file.name, await self._content(file)))
+        return attached
 
     async def _content(self, file: FileRef) -> bytes:
         try:
@@ -115,17 +113,5 @@ class Composer:
             raise Transient("file not there yet") from None
 
 
-def _last_part(message: EmailMessage) -> MIMEPart:
-    *_, last = message.iter_attachments()
-    return last
-
-
 def _domain(sender: str) -> str:
     return sender.rpartition("@")[2]
-
-
-def _fix_boundaries(message: EmailMessage, _id: str) -> None:
-    """Boundaries from the row, not from chance."""
-    parts = [part for part in message.walk() if part.is_multipart()]
-    for n, part in enumerate(parts):
-        part.set_boundary(f"=_{sha256(f'{_id}/{n}'.encode()).hexdigest()[:32]}")

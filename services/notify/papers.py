@@ -6,11 +6,17 @@ from pathlib import Path
 from contracts.letters import InvitationFields
 from kit import clock
 from kit.documents import DatedAt, PersonalSlip, PlainLetter, SlipQuestion, render_pdf
+from kit.errors import NotFound
 from kit.web.rendering import format_phone
 from services.notify.wording import MODES, House, Request, Wording
 
 SLIP_NAME = "phieu-nguoi-tham-du.pdf"
 OFFICE = "Văn phòng"
+
+
+def has_slip(request: Request) -> bool:
+    """Whether a personal slip goes with the letter: an invitation to a meeting with a date."""
+    return isinstance(request.fields, InvitationFields) and request.fields.meeting.starts_at is not None
 
 
 class Papers:
@@ -19,11 +25,11 @@ class Papers:
     def __init__(self, fonts_dir: Path) -> None:
         self._fonts_dir = fonts_dir
 
-    def slip(self, request: Request, house: House) -> bytes | None:
-        """The personal slip: own questions, own number in the speaking order, how to confirm; None for another kind."""
+    def slip(self, request: Request, house: House) -> bytes:
+        """The personal slip: own questions, own number in the speaking order, how to confirm. Raises `NotFound` where none goes."""
         fields = request.fields
         if not isinstance(fields, InvitationFields) or fields.meeting.starts_at is None:
-            return None
+            raise NotFound("slip")
         return render_pdf(
             PersonalSlip(
                 watermark=house.watermark,

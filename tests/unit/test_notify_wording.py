@@ -38,9 +38,9 @@ class Files:
         return self.content
 
 
-class NoPapers:
-    def slip(self, _request: Request, _house: object) -> bytes | None:
-        return None
+class Papers:
+    def slip(self, _request: Request, _house: object) -> bytes:
+        return b"%PDF-slip"
 
 
 def row_of(state: LetterState) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def row_of(state: LetterState) -> dict[str, Any]:
 
 
 def composer(files: Any = None) -> Composer:
-    papers: Any = NoPapers()
+    papers: Any = Papers()
     return Composer(WORDS, papers, files or Files(), {"son-la": HOUSE}, "doi-thoai@so-khcn.example")
 
 
@@ -129,6 +129,18 @@ async def test_optional_fields_may_be_left_out(kind: LetterKind) -> None:
         assert leftover not in text.replace("./.", ""), leftover
 
 
+@pytest.mark.parametrize("name", ["giay-moi.pdf", "giấy mời số 05.pdf", 'a"b\\c.pdf', "x" * 150 + ".pdf"])
+async def test_a_file_arrives_as_it_was(name: str) -> None:
+    content = bytes(range(256)) * 20
+    _, message = await composed(letter(files=(file_ref(name),)), Files(content))
+    (part,) = message.iter_attachments()
+    assert part.get_filename() == name
+    assert part.get_content_type() == "application/pdf"
+    assert part.get_payload(decode=True) == content
+    assert not message.defects
+    assert all(not p.defects for p in message.walk())
+
+
 async def test_the_same_row_makes_the_same_bytes() -> None:
     state = letter(LetterKind.INVITATION, files=(file_ref(),))
     first, _ = await composed(state)
@@ -139,7 +151,7 @@ async def test_the_same_row_makes_the_same_bytes() -> None:
 @given(st.text(max_size=200))
 def test_a_header_is_read_as_it_was_written(text: str) -> None:
     written_line = headers.header("Subject", text)
-    assert all(len(line) <= 78 for line in written_line.split(b"\r\n")) or text.isascii()
+    assert all(len(line) <= 76 for line in written_line.split(b"\r\n")) or text.isascii()
     lines = written_line.removesuffix(b"\r\n").split(b"\r\n")
     assert all(line.startswith(b" ") for line in lines[1:]), "no line of its own can be smuggled in"
     value = b"\r\n".join(lines).decode().partition(": ")[2]
@@ -152,6 +164,7 @@ async def test_headers_take_no_injection() -> None:
     _, message = await composed(letter(recipient=recipient, files=(file_ref("a\r\nX-Evil: 1.pdf"),)))
     assert message["Bcc"] is None
     assert message["X-Evil"] is None
+    assert [part.get_filename() for part in message.iter_attachments()] == ["a X-Evil: 1.pdf"]
     assert all(part["X-Evil"] is None for part in message.walk())
 
 
