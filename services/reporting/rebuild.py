@@ -23,6 +23,7 @@ from services.reporting.store import FACTS, Buckets, Facts
 BESIDE = "facts_rebuilt"
 _BATCH = 500
 _ATTEMPTS = 5
+_SUMS = 50
 _MODELS = models(*READ.values(), views=FIGURES)
 
 Positions = Mapping[TopicPartition, int]
@@ -60,8 +61,9 @@ async def rebuild(database: Database, bootstrap: str) -> Rebuilt:
         days |= await reader.read_into(live)
     buckets = Buckets(database)
     await buckets.mark(days)
-    while await buckets.recompute(live):
-        pass
+    for _ in range(len(days) // _SUMS + 2):  # those marked here wait the longest; what comes meanwhile is the service's
+        if not await buckets.recompute(live, limit=_SUMS):
+            break
     return Rebuilt(await live.collection.count_documents({}), len(carried), reader.undecodable, ())
 
 
