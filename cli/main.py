@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import backup, deadletters, migrate, republish, restore, sample, serve, staff, up
+from cli import backup, deadletters, migrate, rebuild, reconcile, republish, restore, sample, serve, staff, status, up
 
 app = typer.Typer(
     name="doithoai",
@@ -13,7 +13,10 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("up")(up.up)
 app.command("migrate")(migrate.migrate)
+app.command("status")(status.status)
 app.command("republish")(republish.republish)
+app.command("rebuild")(rebuild.rebuild)
+app.command("reconcile")(reconcile.reconcile)
 app.command("backup")(backup.backup)
 app.command("restore")(restore.restore)
 app.command("sample", hidden=True)(sample.sample)

@@ -16,7 +16,7 @@ from contracts.topics import TOPICS
 from kit import mongo
 from kit.clock import system_clock
 from kit.errors import Transient
-from kit.kafka import active_groups, delete_topics
+from kit.kafka import delete_topics, groups
 from kit.settings import ServiceSettings
 from services.notify.store import Ledger
 from services.notify.usecases import hold_unsent
@@ -61,7 +61,8 @@ def restore(
 
 async def _delete_topics(settings: ServiceSettings) -> None:
     """Also proves that no service runs: it would write into what is being restored. Raises BackupError, `Transient`."""
-    if running := await active_groups(settings.kafka_bootstrap, f"{settings.kafka_group_prefix}."):
+    ours = await groups(settings.kafka_bootstrap, f"{settings.kafka_group_prefix}.")
+    if running := [group.name for group in ours if group.members]:
         raise BackupError(f"Services are running: {', '.join(running)}. Stop them first. Nothing was written.")
     await delete_topics(settings.kafka_bootstrap, TOPICS)
 

@@ -106,6 +106,7 @@ class Consumer:
         self._interrupted = asyncio.Event()
         self._failures = 0
         self._recent_dead: deque[float] = deque()
+        metrics.CONSUMER_HALTED.labels(group).set(0)
 
     @property
     def healthy(self) -> bool:
@@ -244,6 +245,7 @@ class Consumer:
             self._recent_dead.popleft()
         if len(self._recent_dead) + len(dead) > self._limit:
             self.halted = True
+            metrics.CONSUMER_HALTED.labels(self.group).set(1)
             get_logger().error("consumer_halted_too_many_dead_letters", group=self.group, count=len(dead), limit=self._limit)
             raise Transient("too many dead letters")
         await self._dead_letters.add([(records[i], reason) for i, reason in dead.items()], self.group)

@@ -11,6 +11,7 @@ OUTBOX_OLDEST = Gauge("outbox_oldest_age_seconds", "Age of the oldest unpublishe
 RECORDS_CONSUMED = Counter("records_consumed_total", "Records read from Kafka and committed", ["topic"])
 BATCH_SECONDS = Histogram("consumer_batch_seconds", "Time to handle a batch of records", ["group"])
 BATCH_RETRIES = Counter("consumer_batch_retries_total", "Batches given back because something was down", ["group"])
+CONSUMER_HALTED = Gauge("consumer_halted", "1 after too many dead letters, until the process is started again", ["group"])
 CONSUMER_LAG = Gauge("consumer_lag_messages", "Records not yet read", ["topic", "partition"])
 CONSUMER_LAG_SECONDS = Gauge("consumer_lag_seconds", "Age of the last record read, when it was read", ["topic"])
 DEAD_LETTERS = Counter("dead_letters_total", "Records that could not be handled and lie in the dead letters", ["topic", "reason"])

@@ -23,7 +23,7 @@ from contracts.topics import Topic
 from kit import files, mongo
 from kit.acting import Acting
 from kit.files import FileStore
-from kit.kafka import active_groups, create_topics, delete_topics
+from kit.kafka import Group, create_topics, delete_topics, groups
 from services.notify import domain
 from services.notify.store import SPECS, Ledger
 from services.notify.usecases import hold_unsent
@@ -335,7 +335,7 @@ async def test_deleted_topics_take_the_offsets_of_groups_with_them(kafka_bootstr
 
 
 async def _nobody_in(bootstrap: str) -> bool:
-    return await active_groups(bootstrap, "backup.") == []
+    return not any(group.members for group in await groups(bootstrap, "backup."))
 
 
 async def _produce(bootstrap: str, topic: Topic, values: list[bytes]) -> None:
@@ -353,6 +353,6 @@ async def _consume(bootstrap: str, topic: Topic, count: int) -> list[bytes]:
         async with asyncio.timeout(20):
             while len(values) < count:
                 values.append((await consumer.getone()).value)
-        assert await active_groups(bootstrap, "backup.") == ["backup.group"]
-        await consumer.commit({TopicPartition(topic.name, 0): count})
+        await consumer.commit({TopicPartition(topic.name, 0): count - 1})
+        assert await groups(bootstrap, "backup.") == [Group("backup.group", 1, {topic.name: 1})]
     return values
