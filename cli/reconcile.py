@@ -1,0 +1,194 @@
+"""`doithoai reconcile`: received = routed = answered or open = notified = reported, by dialogue, and every case that differs.
+
+The operator's tool: it reads all databases, ids and states only, and writes nothing. What is on its way between two services may
+show as a difference; run it again, what stays is wrong.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from pymongo.errors import PyMongoError
+from rich.console import Console
+from rich.table import Table
+
+from contracts.model import CLOSED_STATES, CaseSource, LetterKind, QuestionState
+from kit import mongo
+from kit.mongo import Client, Document
+from kit.settings import ServiceSettings
+from services.reporting.domain import FactKind
+from services.reporting.store import fact_id
+
+UNPLACED = "(no dialogue yet)"
+_RECEIPTS = [LetterKind.RECEIPT.value, LetterKind.LATE.value]
+_SHOWN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What each service holds: registrations and cases by id, questions by id, cases with a receipt, facts by id."""
+
+    registrations: Mapping[UUID, Document]
+    cases: Mapping[UUID, Document]
+    questions: Mapping[UUID, Document]
+    receipts: frozenset[UUID]
+    facts: Mapping[str, Document]
+
+
+@dataclass
+class Line:
+    """The counts of one dialogue."""
+
+    received: int = 0
+    routed: int = 0
+    walk_ins: int = 0
+    questions: int = 0
+    ended: int = 0
+    open: int = 0
+    merged: int = 0
+    notified: int = 0
+    reported: int = 0
+
+
+@dataclass
+class Reconciled:
+    """Lines by (agency, dialogue), and (agency, case number, what is wrong)."""
+
+    lines: dict[tuple[str, str], Line] = field(default_factory=lambda: defaultdict(Line))
+    differences: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def reconcile(agency: Annotated[str | None, typer.Option(help="Only this agency")] = None) -> None:
+    """Count what each service holds of every registration, and name the cases in which they differ. Exit status 1 if any does."""
+    try:
+        result = compare(asyncio.run(_read(ServiceSettings(), agency)))
+    except PyMongoError as error:
+        typer.echo(f"MongoDB does not answer: {type(error).__name__}. Start it, then run this again.", err=True)
+        raise typer.Exit(2) from None
+    _print(result)
+    raise typer.Exit(1 if result.differences else 0)
+
+
+async def _read(settings: ServiceSettings, agency: str | None) -> Found:
+    client = mongo.connect(settings.mongodb_url, driver=settings.store_driver, timeout_ms=None)
+    try:
+        return await read(client, settings.mongodb_prefix, agency)
+    finally:
+        await mongo.close(client)
+
+
+async def read(client: Client, prefix: str, agency: str | None) -> Found:
+    """What the services hold, without texts and personal data."""
+    of = {} if agency is None else {"agency": agency}
+
+    async def rows(service: str, collection: str, query: Document, *fields: str) -> list[Document]:
+        found = client[f"{prefix}_{service}"][collection].find(of | query, dict.fromkeys(("agency", *fields), 1))
+        return await found.to_list(None)
+
+    facts = await rows(
+        "reporting", "facts", {"kind": {"$in": [FactKind.CASE, FactKind.QUESTION]}}, "label", "sequence", "details.state"
+    )
+    receipts = await rows("notify", "ledger", {"kind": {"$in": _RECEIPTS}}, "case")
+    questions = await rows("routing", "questions", {}, "case", "case_number", "state", "seq")
+    cases = await rows("routing", "cases", {}, "case_number", "dialogue", "source", "questions", "seq")
+    registrations = await rows("intake", "registrations", {}, "case_number", "dialogue")
+    return Found(
+        registrations={row["_id"]: row for row in registrations},
+        cases={row["_id"]: row for row in cases},
+        questions={row["_id"]: row for row in questions},
+        receipts=frozenset(row["case"] for row in receipts if row.get("case")),
+        facts={row["_id"]: row for row in facts},
+    )
+
+
+def compare(found: Found) -> Reconciled:
+    """Count by dialogue and name what differs."""
+    result = Reconciled()
+    for _id, registration in found.registrations.items():
+        _registration(result, found, _id, registration)
+    for _id, case in found.cases.items():
+        _case(result, found, _id, case)
+    for _id, question in found.questions.items():
+        _question(result, found, _id, question)
+    result.differences.sort()
+    return result
+
+
+def _registration(result: Reconciled, found: Found, _id: UUID, registration: Document) -> None:
+    case = found.cases.get(_id)
+    line = _line(result, registration["agency"], case or registration)
+    line.received += 1
+    line.notified += _id in found.receipts
+    if case is None:
+        _differs(result, registration, "received, not routed")
+    if _id not in found.receipts:
+        _differs(result, registration, "neither receipt nor notice of lateness in the ledger")
+
+
+def _case(result: Reconciled, found: Found, _id: UUID, case: Document) -> None:
+    line = _line(result, case["agency"], case)
+    if case["source"] == CaseSource.REGISTRATION:
+        line.routed += 1
+        if _id not in found.registrations:
+            _differs(result, case, "routed, unknown to intake")
+    else:
+        line.walk_ins += 1
+    missing = [q for q in case["questions"] if q not in found.questions]
+    if missing:
+        _differs(result, case, f"{len(missing)} of its questions are missing")
+    line.reported += _check_fact(result, found, FactKind.CASE, _id, case) and case["source"] == CaseSource.REGISTRATION
+
+
+def _question(result: Reconciled, found: Found, _id: UUID, question: Document) -> None:
+    case = found.cases.get(question["case"])
+    if case is None:
+        _differs(result, question, "a question without its case")
+    line = _line(result, question["agency"], case or {})
+    state = QuestionState(question["state"])
+    line.questions += 1
+    line.merged += state is QuestionState.MERGED
+    line.ended += state in CLOSED_STATES
+    line.open += state is not QuestionState.MERGED and state not in CLOSED_STATES
+    _check_fact(result, found, FactKind.QUESTION, _id, question)
+
+
+def _check_fact(result: Reconciled, found: Found, kind: FactKind, _id: UUID, document: Document) -> bool:
+    """Whether reports have it; says so if not, or if they have an older state of it."""
+    fact = found.facts.get(fact_id(kind, str(_id)))
+    if fact is None:
+        _differs(result, document, f"{kind} not in the reports")
+        return False
+    if fact["sequence"] < document["seq"]:
+        _differs(result, document, f"{kind} in the reports is of event {fact['sequence']}, not {document['seq']}")
+    return True
+
+
+def _line(result: Reconciled, agency: str, document: Mapping[str, Any]) -> Line:
+    return result.lines[agency, document.get("dialogue") or UNPLACED]
+
+
+def _differs(result: Reconciled, document: Document, what: str) -> None:
+    result.differences.append((document["agency"], document["case_number"], what))
+
+
+def _print(result: Reconciled) -> None:
+    console = Console()
+    columns = ("received", "routed", "walk-ins", "questions", "ended", "open", "merged", "notified", "reported")
+    table = Table("agency", "dialogue", *columns, title="Registrations and questions by dialogue")
+    for (agency, dialogue), line in sorted(result.lines.items()):
+        table.add_row(agency, dialogue, *(str(getattr(line, name.replace("-", "_"))) for name in columns))
+    console.print(table)
+    if not result.differences:
+        console.print("Everything agrees.")
+        return
+    differences = Table("agency", "case", "what differs", title=f"{len(result.differences)} differences")
+    for row in result.differences[:_SHOWN]:
+        differences.add_row(*row)
+    console.print(differences)
+    if len(result.differences) > _SHOWN:
+        console.print(f"… and {len(result.differences) - _SHOWN} more")
+    console.print("What is on its way may show here; run this again, what stays is wrong.")

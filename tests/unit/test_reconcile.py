@@ -1,0 +1,48 @@
+"""`doithoai reconcile` finds what one service has and another has not."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from cli.reconcile import UNPLACED, Found, Line, compare
+
+CASE, QUESTION = uuid4(), uuid4()
+
+
+def found(**replaced: Any) -> Found:
+    """One registration that went all the way."""
+    row = {"agency": "son-la", "case_number": "SL-1", "dialogue": "d1", "seq": 3}
+    whole: dict[str, Any] = {
+        "registrations": {CASE: row},
+        "cases": {CASE: {**row, "source": "registration", "questions": [QUESTION]}},
+        "questions": {QUESTION: {**row, "case": CASE, "state": "answered"}},
+        "receipts": frozenset({CASE}),
+        "facts": {f"case/{CASE}": {"sequence": 3}, f"question/{QUESTION}": {"sequence": 3}},
+    }
+    return Found(**whole | replaced)
+
+
+def differences(**replaced: Any) -> list[str]:
+    return [what for _, case, what in compare(found(**replaced)).differences if case == "SL-1"]
+
+
+def test_what_agrees_is_counted_and_nothing_else_said() -> None:
+    result = compare(found())
+    assert result.differences == []
+    assert dict(result.lines) == {("son-la", "d1"): Line(1, 1, 0, 1, 1, 0, 0, 1, 1)}
+
+
+def test_each_gap_is_named() -> None:
+    nothing: dict[UUID, Any] = {}
+    assert differences(registrations=nothing) == ["routed, unknown to intake"]
+    assert differences(cases=nothing) == ["a question without its case", "received, not routed"]
+    assert differences(questions=nothing) == ["1 of its questions are missing"]
+    assert differences(receipts=frozenset()) == ["neither receipt nor notice of lateness in the ledger"]
+    assert differences(facts={f"case/{CASE}": {"sequence": 3}}) == ["question not in the reports"]
+    older = {f"case/{CASE}": {"sequence": 2}, f"question/{QUESTION}": {"sequence": 3}}
+    assert differences(facts=older) == ["case in the reports is of event 2, not 3"]
+
+
+def test_a_registration_that_routing_lacks_stands_under_the_dialogue_it_chose() -> None:
+    lost = {CASE: {"agency": "son-la", "case_number": "SL-1", "dialogue": None}}
+    result = compare(Found(lost, {}, {}, frozenset(), {}))
+    assert result.lines["son-la", UNPLACED].received == 1
