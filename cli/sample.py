@@ -30,6 +30,7 @@ from services.routing.settings import RoutingSettings
 from services.routing.staff import usecases as staff
 
 ACTOR = "system:sample"
+STDOUT = Path("/dev/stdout")
 OPEN_FOR = timedelta(weeks=3)
 """Registration is open since then, and for about as long again."""
 
@@ -49,7 +50,7 @@ SignInsFile = Annotated[
 ]
 
 
-def sample(sign_ins: SignInsFile = Path("/dev/stdout")) -> None:
+def sample(sign_ins: SignInsFile = STDOUT) -> None:
     """Load the sample agencies: doing it again changes nothing."""
     configure("sample")
     settings = RoutingSettings()
@@ -153,7 +154,7 @@ def _acting(routing: Routing, agency: Agency) -> Acting:
 def _write(path: Path, made: Sequence[SignIn]) -> None:
     """Passwords are kept readable by this user alone, those of earlier runs with them."""
     rows = [{"agency": s.agency, "role": s.role, "login": s.login, "password": s.password} for s in made]
-    if not path.is_file() and path.exists():
+    if path == STDOUT:
         typer.echo(json.dumps(rows, ensure_ascii=False))
         return
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
