@@ -150,9 +150,11 @@ async def test_one_question_from_triage_to_its_answer(desk: Desk) -> None:
     assert "Nhận 26/4; ngày 1 là 27/4" in page.text
     assert "mau@nguoidan.example" not in page.text
     assert "mau@nguoidan.example" in (await office.get(f"{DESK}noi-dung/{question['_id']}")).text
-    await done(await officer.act(question, "du-thao", kind="answer", text="Thực hiện theo Thông tư mẫu."))
-    question = await desk.question(event.subject)
-    await done(await officer.act(question, "trinh-truong-don-vi"))
+    incomplete = await officer.act(question, "du-thao", kind="guidance", text="Đang viết dở", then="trinh-truong-don-vi")
+    assert incomplete.status_code == 422
+    assert "Đang viết dở" in incomplete.text
+    draft = {"kind": "answer", "text": "Thực hiện theo Thông tư mẫu.", "then": "trinh-truong-don-vi"}
+    await done(await officer.act(question, "du-thao", **draft))
     question = await desk.question(event.subject)
     await done(await head.act(question, "trinh-lanh-dao"))
     question = await desk.question(event.subject)

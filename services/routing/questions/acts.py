@@ -11,6 +11,7 @@ from uuid import UUID
 
 from contracts.model import QuestionState
 from kit.acting import Acting
+from kit.errors import Invalid
 from kit.mongo import Document
 from kit.outbox import Decide
 from kit.web.forms import FormDate, Input, Line, Text
@@ -61,7 +62,10 @@ class MergeForm(Input):
 
 
 class DraftForm(Input):
+    """`then`: the act that hands the draft on in the same press."""
+
     seen: int
+    then: Line = ""
     kind: Line = domain.ANSWER
     text: Text = ""
     legal_basis: Text = ""
@@ -123,13 +127,17 @@ class OutcomeForm(Input):
         )
 
 
+DRAFT = "du-thao"
+
 Run = Callable[[Routing, Acting, Who, UUID, Any], Awaitable[object]]
 Offered = Callable[[Document, Who, datetime], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class DeskAct:
-    """One act. `done` is said afterwards; `fields` names the template's block of inputs, empty: a button alone does it."""
+    """One act. `done` is said afterwards; `fields` names the template's block of inputs, empty: a button alone does it;
+    `hands_on`: it gives the draft to the next desk, so whoever writes the draft may press it under the draft.
+    """
 
     slug: str
     label: str
@@ -139,6 +147,7 @@ class DeskAct:
     offered: Offered
     fields: str = ""
     hint: str = ""
+    hands_on: bool = False
     tone: str = "secondary"
     first: Callable[[Document], Mapping[str, str]] = field(default=lambda _: {})
 
@@ -150,6 +159,18 @@ def _decided(make: Callable[[Acting, Who, Any], Decide]) -> Run:
         return await usecases.decide(routing, acting.agency, question_id, make(acting, who, form), seen=form.seen)
 
     return run
+
+
+async def _draft(routing: Routing, acting: Acting, who: Who, question_id: UUID, form: DraftForm) -> None:
+    """Keep the draft and, if it was asked for, hand it on: then it has to be complete before anything is written."""
+    draft, onwards = form.draft(), BY_SLUG.get(form.then)
+    if onwards is not None and (missing := draft.missing()):
+        raise Invalid(missing)
+    after = await usecases.decide(
+        routing, acting.agency, question_id, lambda d: domain.drafted(d, acting, who, draft), seen=form.seen
+    )
+    if onwards is not None and onwards.hands_on:
+        await onwards.run(routing, acting, who, question_id, NoForm(seen=after["seq"]))
 
 
 def _to(*states: State, frm: frozenset[State] | None = None) -> Offered:
@@ -264,19 +285,21 @@ ACTS: tuple[DeskAct, ...] = (
         hint="Dùng khi nội dung có dấu hiệu khiếu nại, tố cáo. Sau đó chỉ người được giao quyền mới mở được.",
     ),
     DeskAct(
-        "du-thao", "Lưu dự thảo", "Đã lưu dự thảo.", DraftForm,
-        _decided(lambda acting, who, form: lambda d: domain.drafted(d, acting, who, form.draft())),
+        DRAFT, "Lưu dự thảo", "Đã lưu dự thảo.", DraftForm,
+        _draft,
         _may_draft, "draft", first=draft_values,
     ),
     DeskAct(
         "trinh-truong-don-vi", "Trình Trưởng đơn vị", "Đã trình Trưởng đơn vị.", NoForm,
         _decided(lambda acting, who, _form: lambda d: domain.to_head(d, acting, who)),
         _either(_to(State.AT_HEAD), _writing(Party.OFFICER, Stage.DRAFTING, Stage.SENT_BACK)), tone="primary",
+        hands_on=True,
     ),
     DeskAct(
         "trinh-lanh-dao", "Trình lãnh đạo Sở", "Đã trình lãnh đạo Sở; thời hạn của đơn vị dừng tính.", NoForm,
         _decided(lambda acting, who, _form: lambda d: domain.submitted(d, acting, who)),
         _either(_to(State.SUBMITTED), _writing(Party.HEAD, Stage.DRAFTING, Stage.AT_HEAD, Stage.SENT_BACK)), tone="primary",
+        hands_on=True,
     ),
     DeskAct(
         "tra-chuyen-vien", "Trả lại chuyên viên", "Đã trả lại chuyên viên.", ReasonForm,

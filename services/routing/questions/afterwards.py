@@ -11,6 +11,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
+from pydantic import ValidationError
+
 from contracts.model import CLOSED_STATES, CaseStatus, LetterKind, LetterState, QuestionState, SectionText
 from kit.acting import Acting
 from kit.errors import Conflict, Permanent
@@ -55,7 +57,7 @@ async def settle(routing: Routing, outbox: Outbox, documents: Sequence[Document]
         for entry in document.get("todo", ()):
             try:
                 found = await _do(routing, document, entry)
-            except Permanent as error:
+            except (Permanent, ValidationError) as error:
                 get_logger().error("step_not_done", collection=outbox.name, step=entry["do"], error=type(error).__name__)
                 continue
             if found is not None:

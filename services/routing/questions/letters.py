@@ -8,7 +8,6 @@ from uuid import UUID
 from contracts import letters as fields
 from contracts.model import LetterKind, LetterState, Person, Recipient, Way
 from kit.agency import Agency
-from kit.clock import local_date
 from services.routing.questions.domain import running_clock
 
 Document = Mapping[str, Any]
@@ -148,8 +147,3 @@ def promise(case_id: UUID, kind: LetterKind, n: int, at: datetime, by: str, give
         "at": at,
         "by": by,
     }
-
-
-def said_by(now: datetime) -> str:
-    """The day of an act as a letter's field."""
-    return local_date(now).isoformat()

@@ -230,7 +230,7 @@ async def states_of(collection: Collection, agency: str, ids: Iterable[UUID]) ->
 
 async def sealed_questions(collection: Collection, agency: str, *, skip: int = 0, limit: int = PAGE) -> list[Document]:
     """For the named readers alone: ids, dates and state, no text."""
-    fields = {"case_number": 1, "state": 1, "received_at": 1, "seal.kind": 1, "seal.at": 1, "outcome_on": 1}
+    fields = {"agency": 1, "case_number": 1, "state": 1, "received_at": 1, "seal.kind": 1, "seal.at": 1, "outcome_on": 1}
     cursor = collection.find({"agency": agency, "sealed": True}, fields).sort([("state", -1), ("received_at", 1)])
     return await cursor.skip(skip).limit(limit).to_list(limit)
 

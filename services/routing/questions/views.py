@@ -9,6 +9,7 @@ from uuid import UUID
 from contracts.model import CaseStatus, Channel, LetterKind, QuestionState, RegistrantKind, Way
 from kit.agency import Agency
 from kit.clock import format_moment
+from kit.web.rendering import format_phone
 from services.routing.questions import words
 from services.routing.questions.domain import Who, running_clock
 
@@ -100,7 +101,7 @@ def person_facts(case: Document, who: Who) -> list[tuple[str, str]]:
         wished = case.get("preferred_way")
         facts += [
             ("Địa chỉ", person["address"]),
-            ("Điện thoại", person["phone"]),
+            ("Điện thoại", format_phone(person["phone"])),
             ("Thư điện tử", person["email"]),
             ("Mong được báo qua", words.WAYS[Way(wished)] if wished else ""),
         ]

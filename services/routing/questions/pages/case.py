@@ -1,0 +1,112 @@
+"""One case: all questions of a registration, its letters, where it is placed; and those that came late (D4)."""
+
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from contracts.model import CaseStatus
+from kit.auth import Role, Session
+from kit.errors import Invalid
+from kit.mongo import Document
+from kit.web.forms import Input, Line, Submitted, Text, read_form
+from services.routing.questions import store, usecases, views
+from services.routing.questions.pages.desk import Desk, Office, OfficeOrLeadership, page_number, pages, skipped
+
+
+class _Reason(Input):
+    required = {"reason": "Xin ghi lý do."}
+
+    reason: Text
+
+
+class _Place(Input):
+    required = {"dialogue": "Xin chọn Hội nghị."}
+
+    dialogue: Line
+
+
+def router(desk: Desk) -> APIRouter:
+    """The routes of this file."""
+    routes = APIRouter()
+
+    @routes.get("/phieu/{case_id}")
+    async def show(request: Request, session: OfficeOrLeadership, case_id: UUID) -> Response:
+        return await _page(desk, request, session, case_id)
+
+    @routes.post("/phieu/{case_id}/dua-vao")
+    async def admit(session: Office, case_id: UUID) -> Response:
+        await usecases.admit(desk.routing, desk.acting(session), case_id)
+        return desk.to(session, f"phieu/{case_id}", "dua-vao")
+
+    @routes.post("/phieu/{case_id}/phan-anh")
+    async def make_feedback(request: Request, session: Office, case_id: UUID) -> Response:
+        async def act(form: Submitted) -> None:
+            await usecases.case_to_feedback(desk.routing, desk.acting(session), case_id, form.parse(_Reason).reason)
+
+        return await _do(desk, request, session, case_id, "phan-anh", act)
+
+    @routes.post("/phieu/{case_id}/xep")
+    async def place(request: Request, session: Office, case_id: UUID) -> Response:
+        async def act(form: Submitted) -> None:
+            await usecases.place(desk.routing, desk.acting(session), case_id, form.parse(_Place).dialogue)
+
+        return await _do(desk, request, session, case_id, "xep", act)
+
+    @routes.get("/den-sau-han")
+    async def late(request: Request, session: Office) -> Response:
+        number = page_number(request)
+        found = await store.cases_with_status(desk.cases, session.agency, CaseStatus.LATE, skip=skipped(number))
+        total = await store.count_cases(desk.cases, session.agency, CaseStatus.LATE)
+        rows = [(case, await _told_by(desk, case)) for case in found]
+        return desk.page(request, session, "late.html", cases=rows, number=number, pages=pages(total), total=total)
+
+    return routes
+
+
+async def _do(
+    desk: Desk, request: Request, session: Session, case_id: UUID, slug: str, act: Callable[[Submitted], Awaitable[None]]
+) -> Response:
+    """An act of the case page's forms; what is wrong is said beside its field, with what was typed."""
+    submitted = await read_form(request)
+    try:
+        await act(submitted)
+    except Invalid as error:
+        typed = {"values": dict(submitted.values), "errors": error.errors}
+        return await _page(desk, request, session, case_id, status=422, **typed)
+    return desk.to(session, f"phieu/{case_id}", slug)
+
+
+async def _page(desk: Desk, request: Request, session: Session, case_id: UUID, *, status: int = 200, **context: Any) -> Response:
+    agency, now = desk.routing.agencies[session.agency], desk.routing.clock()
+    case = await store.case(desk.cases, session.agency, case_id)
+    found = await store.questions_of_case(desk.questions, session.agency, case_id)
+    letters = await store.deliveries_of_case(desk.routing.database["deliveries"], session.agency, case_id)
+    movable = (CaseStatus.OPEN, CaseStatus.LATE, CaseStatus.ADMITTED)
+    is_office = session.has(Role.OFFICE)
+    shown: dict[str, Any] = {
+        "case": case,
+        "facts": views.case_facts(case, await desk.dialogue_of(case)),
+        "person": views.person_facts(case, desk.who(session)),
+        "rows": views.rows(found, agency, now, {case_id: case}),
+        "withheld": len(set(case["questions"]) - {q["_id"] for q in found}),
+        "deliveries": views.deliveries(letters),
+        "timeline": views.timeline(await store.history(desk.cases, session.agency, case_id), agency),
+        "may_decide": is_office and case["status"] == CaseStatus.LATE,
+        "may_place": is_office and case["status"] in movable,
+        "dialogues": await desk.dialogues(session),
+    }
+    return desk.page(request, session, "case.html", status=status, **(shown | context))
+
+
+async def _told_by(desk: Desk, case: Document) -> date | None:
+    """The day by which the person is told what becomes of a late registration (D4); None where the profile has none."""
+    rule = desk.routing.agencies[case["agency"]].deadlines.late_notice
+    if not rule.enabled:
+        return None
+    calendar = await desk.routing.calendars.of(case["agency"])
+    count = calendar.working_days_after if rule.counting == "working" else calendar.calendar_days_after
+    return count(case["received_at"], rule.days, rule="D4").due_on
