@@ -1,7 +1,7 @@
 """What reporting hears: event → fact, nothing else.
 
 Registrations are counted by their cases: `routing.cases` is compacted, so a rebuild finds every one, while what intake says of
-them lives for seven days (docs/decisions/0009-reports-are-sums-of-dated-flows.md).
+them lives for seven days (docs/decisions/0007-reports-are-sums-of-dated-flows.md).
 """
 
 from collections.abc import Callable, Mapping, Sequence
