@@ -26,7 +26,7 @@ class Papers:
         self._fonts_dir = fonts_dir
 
     def slip(self, request: Request, house: House) -> bytes:
-        """The personal slip: own questions, own place in the speaking order, how to confirm. Raises `NotFound` where none goes."""
+        """The personal slip: own questions, place in the speaking order, how to confirm. Raises `NotFound` where none goes."""
         fields = request.fields
         if not isinstance(fields, InvitationFields) or fields.meeting.starts_at is None:
             raise NotFound("slip")
