@@ -15,6 +15,7 @@ from kit.files import FileStore
 from kit.kafka import KafkaPublisher, Publisher
 from kit.letters import COLLECTION as LETTERS
 from kit.letters import LetterDesk, render_letter
+from kit.logging import configure
 from kit.mongo import ServerClock
 from kit.outbox import Outbox
 from kit.service import Service, databases
@@ -76,6 +77,7 @@ def bootstrap(
 
 def application(routing: Routing, service: Service) -> FastAPI:
     """The pages of routing, and its background work while they are served."""
+    configure("routing", level=routing.settings.log_level, form=routing.settings.log_format)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
