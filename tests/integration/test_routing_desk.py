@@ -15,7 +15,7 @@ import pytest
 from contracts.model import QuestionState
 from kit.auth import COOKIE, READ_SEALED, Role, Session
 from kit.clock import TZ
-from kit.errors import Conflict, NotFound
+from kit.errors import Invalid, NotFound
 from kit.mongo import Document
 from kit.outbox import Relay
 from services.routing.bootstrap import application
@@ -393,7 +393,7 @@ async def test_outcomes_only_once_the_meeting_has_begun(desk: Desk) -> None:
     await take(desk.routing, event)
     question, other = await desk.question(event.subject, 1), await desk.question(event.subject, 2)
     routing = desk.routing
-    with pytest.raises(Conflict):
+    with pytest.raises(Invalid):
         await usecases.record_outcome(routing, acting(routing), question["_id"], Outcome(OutcomeKind.RESOLVED))
     clock(desk).now = datetime(2022, 5, 11, 9, 0, tzinfo=TZ)
     await usecases.record_outcome(routing, acting(routing), question["_id"], Outcome(OutcomeKind.RESOLVED, text="Đã nêu rõ."))

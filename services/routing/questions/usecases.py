@@ -387,10 +387,10 @@ async def _meeting_has_begun(routing: Routing, acting: Acting, question: Documen
     if question["dialogue"] is not None:
         dialogue = await dialogue_store.dialogue(routing.dialogues.collection, acting.agency, question["dialogue"])
     if dialogue is None:
-        raise Conflict("the question has no dialogue yet")
+        raise Invalid({"outcome": "Nội dung này chưa được xếp vào Hội nghị nào."})
     begun = dialogue["starts_at"] is not None and dialogue["starts_at"] <= acting.now
     if not begun and dialogue["status"] == "scheduled":
-        raise Conflict("the dialogue has not begun")
+        raise Invalid({"outcome": "Hội nghị chưa bắt đầu nên chưa ghi được kết quả."})
 
 
 def _known_unit(routing: Routing, acting: Acting, unit: str | None) -> None:
