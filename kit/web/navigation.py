@@ -32,7 +32,7 @@ SECTIONS = (
     Section("Tài khoản", "can-bo/tai-khoan", frozenset({Role.ADMINISTRATOR})),
 )
 
-PUBLIC = (("Trang chủ", ""), ("Tra cứu phiếu đăng ký", "tra-cuu"))
+PUBLIC = (("Trang chủ", ""), ("Tra cứu phiếu đăng ký", "tra-cuu"), ("Số liệu", "so-lieu"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ CASES: dict[str, CaseState] = {
 
 
 def _prepared(
-    of: str, received: str, *after: tuple[str, object], section: int = 1, unit: str = "qlcn", **more: object
+    of: str, received: str, *after: tuple[str, object], section: int = 1, unit: str = "quan-ly-cong-nghe", **more: object
 ) -> QuestionFigures:
     """Transferred on 22/11, handed over on the 24th, approved: the preparation of D7, in time."""
     preparation = clock("preparation", _GIVEN, date(2021, 11, 25), _IN_TIME)
@@ -68,7 +68,8 @@ QUESTIONS: dict[str, QuestionFigures] = {
     "Q3": _prepared("R2", "19/11/2021 16:40", ("resolved", _MEETING), recorded=at("22/11/2021 08:30")),
     "Q4": _prepared("R3", "20/11/2021 17:29:40", ("answered", at("01/12/2021 14:00"))),
     "Q5": _prepared(
-        "R4", "20/11/2021 17:30:30", ("escalated", _MEETING), ("escalated_done", at("20/12/2021 09:00")), section=2, unit="qlkh"
+        "R4", "20/11/2021 17:30:30", ("escalated", _MEETING), ("escalated_done", at("20/12/2021 09:00")),
+        section=2, unit="quan-ly-khoa-hoc",
     ),
     "Q6": _prepared("R5", "22/11/2021 08:00", ("resolved", _MEETING)),
     "Q7": question("R6", ("triage", at("20/11/2021 18:05")), ("to_feedback", at("22/11/2021 14:00"))),
@@ -76,7 +77,7 @@ QUESTIONS: dict[str, QuestionFigures] = {
     "Q9": question("R8", ("triage", at("15/11/2021 10:00")), ("guided", at("16/11/2021 10:00")), section=2),
     "Q10": question(
         "W1", ("triage", _MEETING), ("to_write", _MEETING), ("answered", at("13/12/2021 11:00")),
-        section=None, unit="qlcn", clocks=[_Q10], source=CaseSource.WALK_IN,
+        section=None, unit="quan-ly-cong-nghe", clocks=[_Q10], source=CaseSource.WALK_IN,
     ),
 }  # fmt: skip
 

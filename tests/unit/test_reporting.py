@@ -188,10 +188,10 @@ def test_an_answer_noted_after_the_cut_off_is_a_supplement_of_the_next_period() 
     asked, given, issued = at("06/12/2021 09:00"), at("07/12/2021 09:00"), at("13/12/2021 23:59")
     noted = at("16/12/2021 08:00")
     running = clock("written", given, date(2021, 12, 10), None)
-    before = question("R1", ("triage", asked), ("to_write", given), unit="qlcn", clocks=[running])
+    before = question("R1", ("triage", asked), ("to_write", given), unit="quan-ly-cong-nghe", clocks=[running])
     after = question(
         "R1", ("triage", asked), ("to_write", given), ("answered", issued, noted),
-        unit="qlcn", clocks=[running.model_copy(update={"stopped_at": issued})],
+        unit="quan-ly-cong-nghe", clocks=[running.model_copy(update={"stopped_at": issued})],
     )  # fmt: skip
     locked = report_of([question_fact(before)], "2021-Q4")
     drawn_later = report_of([question_fact(after)], "2021-Q4")
@@ -229,14 +229,11 @@ def test_the_unit_of_a_period_is_the_one_that_had_it_at_its_cut_off() -> None:
     moved = question(
         "R1", ("triage", at("09/12/2021 08:00")), ("transferred", first),
         ("returned", at("16/12/2021 08:00")), ("transferred", second),
-        unit="tdc", transfers=[("qlcn", first), ("tdc", second)],
+        unit="tieu-chuan-do-luong", transfers=[("quan-ly-cong-nghe", first), ("tieu-chuan-do-luong", second)],
     )  # fmt: skip
     report, following = (report_of([question_fact(moved)], code) for code in ("2021-Q4", "2022-Q1"))
-    assert lines(report, "don-vi") == {BAC_KAN_NAMES.get("qlcn", "qlcn"): 1, "Cộng": 1}
-    assert line(following, "don-vi", BAC_KAN_NAMES.get("tdc", "tdc"))[3] == 1
-
-
-BAC_KAN_NAMES = {unit.code: unit.name for unit in BAC_KAN.units}
+    assert lines(report, "don-vi") == {BAC_KAN.unit("quan-ly-cong-nghe").name: 1, "Cộng": 1}
+    assert line(following, "don-vi", BAC_KAN.unit("tieu-chuan-do-luong").name)[3] == 1
 
 
 def test_a_merged_question_stands_outside_the_sums() -> None:
@@ -250,7 +247,9 @@ def test_a_merged_question_stands_outside_the_sums() -> None:
 
 def test_a_sealed_question_has_neither_section_nor_unit_nor_label_in_a_report() -> None:
     sealed = question_fact(
-        question("R1", ("proposed", at("10/11/2021 09:00")), ("sealed", at("11/11/2021 09:00")), unit="qlcn", sealed=True)
+        question(
+            "R1", ("proposed", at("10/11/2021 09:00")), ("sealed", at("11/11/2021 09:00")), unit="quan-ly-cong-nghe", sealed=True
+        )
     )
     assert {flow.key[:2] for flow in sealed.flows if flow.measure is Measure.QUESTIONS} == {("sealed", "sealed")}
 

@@ -39,10 +39,10 @@ def histories(draw: st.DrawFn) -> QuestionFigures:
         stopped = done[-1] if states[-1] in ENDS and done[-1] >= done[0] else None
         due = done[0].astimezone().date() + timedelta(days=draw(st.integers(0, 12)))
         clocks = [clock(draw(st.sampled_from(("preparation", "written"))), done[0], due, stopped)]
-    unit = draw(st.sampled_from((None, "tdc", "vp")))
+    unit = draw(st.sampled_from((None, "tieu-chuan-do-luong", "van-phong")))
     return question(
         f"BK-{draw(st.integers(1, 99))}", *entries, section=draw(st.sampled_from((None, 1, 2))), unit=unit, clocks=clocks,
-        transfers=[("tdc", at) for state, at, _ in entries if state == "transferred"],
+        transfers=[("tieu-chuan-do-luong", at) for state, at, _ in entries if state == "transferred"],
     )  # fmt: skip
 
 
