@@ -19,6 +19,7 @@ from kit.settings import ServiceSettings
 app = typer.Typer(no_args_is_help=True, help="Records that could not be handled.")
 T = TypeVar("T")
 Row = Annotated[str, typer.Argument(help="The row's id, or its first characters")]
+Service = Annotated[str | None, typer.Option("--service", help="Whose row: several services may have read the same record")]
 
 
 @app.command("list")
@@ -37,38 +38,39 @@ def list_rows() -> None:
 
 
 @app.command("show")
-def show(row: Row) -> None:
+def show(row: Row, service: Service = None) -> None:
     """One dead letter with its content. It may hold personal data: look at it, do not pass it on."""
-    service, found = _one(row)
-    typer.echo(f"{found['_id']}  {service}  {found['topic']}[{found['partition']}]@{found['offset']}  {found['reason']}")
+    owner, found = _one(row, service)
+    typer.echo(f"{found['_id']}  {owner}  {found['topic']}[{found['partition']}]@{found['offset']}  {found['reason']}")
     typer.echo((found["value"] or b"").decode(errors="backslashreplace"))
 
 
 @app.command("replay")
-def replay(row: Row) -> None:
+def replay(row: Row, service: Service = None) -> None:
     """Publish the record again, unchanged, and remove the row. Do this after the cause was mended."""
-    service, found = _one(row)
-    asyncio.run(_replay(service, found))
+    owner, found = _one(row, service)
+    asyncio.run(_replay(owner, found))
     typer.echo(f"{found['_id'][:12]} was published to {found['topic']} again")
 
 
 @app.command("drop")
-def drop(row: Row, yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False) -> None:
+def drop(row: Row, service: Service = None, yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False) -> None:
     """Remove a dead letter for good."""
-    service, found = _one(row)
+    owner, found = _one(row, service)
     if not yes:
         typer.confirm(f"Remove {found['_id'][:12]} ({found['topic']}, {found['reason']}) for good?", abort=True)
-    asyncio.run(_with(service, lambda letters: letters.drop(found["_id"])))
+    asyncio.run(_with(owner, lambda letters: letters.drop(found["_id"])))
     typer.echo("removed")
 
 
-def _one(prefix: str) -> tuple[str, dict[str, Any]]:
-    async def rows(service: str, letters: DeadLetters) -> list[tuple[str, dict[str, Any]]]:
-        return [(service, row) for row in await letters.find(prefix, limit=2)]
+def _one(prefix: str, service: str | None) -> tuple[str, dict[str, Any]]:
+    async def rows(of: str, letters: DeadLetters) -> list[tuple[str, dict[str, Any]]]:
+        return [(of, row) for row in await letters.find(prefix, limit=2)] if service in (None, of) else []
 
     found = [pair for pairs in asyncio.run(_everywhere(rows)) for pair in pairs]
     if len(found) != 1:
-        typer.echo(f"{len(found)} dead letters begin with {prefix}; `doithoai deadletters list` shows them.", err=True)
+        owners = f" in {', '.join(of for of, _ in found)}: name one with --service, or give more of the id" if found else ""
+        typer.echo(f"{len(found)} dead letters begin with {prefix}{owners}. `doithoai deadletters list` shows all.", err=True)
         raise typer.Exit(1)
     return found[0]
 

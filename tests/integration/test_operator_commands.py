@@ -1,0 +1,128 @@
+"""What an operator sees and decides: `doithoai status` and `doithoai deadletters`, on real MongoDB and Kafka."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from pymongo import MongoClient
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+from contracts.topics import SURVEYS
+from kit import mongo
+from kit.deadletters import DeadLetters, dead_letter_id
+from kit.kafka import create_topics
+
+PREFIX = "operator"
+SECRET = "Lò Thị Kín, 0912 345 678"
+RECORD = ConsumerRecord(
+    topic=SURVEYS.name,
+    partition=1,
+    offset=7,
+    timestamp=1,
+    timestamp_type=0,
+    key=b"k",
+    value=SECRET.encode(),
+    checksum=None,
+    serialized_key_size=1,
+    serialized_value_size=1,
+    headers=(),
+)
+ID = dead_letter_id(RECORD)[:12]
+
+
+@pytest.fixture(autouse=True)
+def settings(mongodb_url: str, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    values = {
+        "MONGODB_URL": mongodb_url,
+        "MONGODB_PREFIX": PREFIX,
+        "KAFKA_BOOTSTRAP": kafka_bootstrap,
+        "KAFKA_GROUP_PREFIX": PREFIX,
+        "SESSION_SECRET": "s" * 32,
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(f"DOITHOAI_{name}", value)
+    monkeypatch.setenv("COLUMNS", "200")
+    yield
+    with MongoClient[dict[str, object]](mongodb_url) as client:
+        for service in ("intake", "routing", "notify", "reporting"):
+            client.drop_database(f"{PREFIX}_{service}")
+
+
+@pytest.fixture
+async def read_by_two(mongodb_url: str) -> None:
+    """One record that two services could not handle."""
+    client = mongo.connect(mongodb_url)
+    for service in ("routing", "notify"):
+        await DeadLetters(client[f"{PREFIX}_{service}"]).add([(RECORD, "not JSON")], f"{PREFIX}.{service}.x")
+    await mongo.close(client)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_the_list_names_every_service_and_shows_no_content(read_by_two: None) -> None:
+    listed = run("deadletters", "list").output
+    assert listed.count(ID) == 2
+    assert "routing" in listed
+    assert "notify" in listed
+    assert "Kín" not in listed
+
+
+def test_a_record_that_two_services_refused_is_decided_for_each(read_by_two: None) -> None:
+    ambiguous = run("deadletters", "drop", ID, "--yes")
+    assert ambiguous.exit_code == 1
+    assert "--service" in ambiguous.output
+
+    assert run("deadletters", "drop", ID, "--service", "routing", "--yes").exit_code == 0
+
+    assert SECRET in run("deadletters", "show", ID).output
+    assert run("deadletters", "list").output.count(ID) == 1
+
+
+def test_dropping_asks_first(read_by_two: None) -> None:
+    refused = CliRunner().invoke(app, ["deadletters", "drop", ID, "--service", "notify"], input="n\n")
+    assert refused.exit_code == 1
+    assert run("deadletters", "list").output.count(ID) == 2
+
+
+def test_an_unknown_row_is_said_to_be_unknown() -> None:
+    unknown = run("deadletters", "show", "abc123")
+    assert unknown.exit_code == 1
+    assert "0 dead letters" in unknown.output
+
+
+async def test_a_replayed_record_is_in_its_topic_again_and_its_row_is_gone(read_by_two: None, kafka_bootstrap: str) -> None:
+    await create_topics(kafka_bootstrap, [SURVEYS])
+    async with AIOKafkaConsumer(SURVEYS.name, bootstrap_servers=kafka_bootstrap, auto_offset_reset="latest") as consumer:
+        await consumer.seek_to_end()
+        from_here = {partition: await consumer.position(partition) for partition in consumer.assignment()}
+        done = await asyncio.to_thread(run, "deadletters", "replay", ID, "--service", "notify")
+        assert done.exit_code == 0, done.output
+        for partition, offset in from_here.items():
+            consumer.seek(partition, offset)
+        record = await consumer.getone()
+    assert (record.key, record.value) == (b"k", SECRET.encode())
+    assert (await asyncio.to_thread(run, "deadletters", "list")).output.count(ID) == 1
+
+
+async def test_status_counts_what_waits(read_by_two: None, mongodb_url: str) -> None:
+    client = mongo.connect(mongodb_url)
+    await client[f"{PREFIX}_intake"]["registrations"].insert_many([{"due": datetime.now(UTC)}, {"due": datetime.now(UTC)}, {}])
+    await mongo.close(client)
+    shown = await asyncio.to_thread(run, "status")
+    assert shown.exit_code == 0, shown.output
+    assert "registrations: 2" in shown.output
+    rows = {line.split("│")[1].strip(): line.split("│")[3].strip() for line in shown.output.splitlines() if line.count("│") == 4}
+    assert rows == {"intake": "0", "routing": "1", "notify": "1", "reporting": "0"}
+
+
+def test_status_says_which_part_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOITHOAI_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    shown = run("status")
+    assert shown.exit_code == 1
+    assert "Kafka does not answer" in shown.output
+    assert "routing" in shown.output
