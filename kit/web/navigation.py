@@ -8,12 +8,15 @@ from kit.auth import READ_SEALED, Role, Session
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """An entry. `path` stands below `/{agency}/`; it is shown to `roles`, or to holders of `permission`."""
+    """An entry. `path` stands below `/{agency}/`; it is shown to `roles`, or to holders of `permission`. `covers`: other paths
+    whose pages belong to it.
+    """
 
     label: str
     path: str
     roles: frozenset[Role] = frozenset()
     permission: str = ""
+    covers: tuple[str, ...] = ()
 
     def open_to(self, session: Session) -> bool:
         """Whether this person sees the entry."""
@@ -22,8 +25,8 @@ class Section:
 
 SECTIONS = (
     Section("Hàng đợi", "can-bo/", frozenset({Role.OFFICE, Role.OFFICER, Role.HEAD, Role.LEADERSHIP})),
-    Section("Phân loại", "can-bo/phan-loai", frozenset({Role.OFFICE})),
-    Section("Kế hoạch", "can-bo/ke-hoach", frozenset({Role.OFFICE, Role.LEADERSHIP})),
+    Section("Phân loại", "can-bo/phan-loai", frozenset({Role.OFFICE, Role.LEADERSHIP})),
+    Section("Kế hoạch", "can-bo/ke-hoach", frozenset({Role.OFFICE, Role.LEADERSHIP}), covers=("can-bo/doi-thoai",)),
     Section("Hạn chế", "can-bo/han-che", permission=READ_SEALED),
     Section("Tiếp nhận", "tiep-nhan/", frozenset({Role.OFFICE})),
     Section("Văn thư", "van-thu/", frozenset({Role.OFFICE})),
@@ -45,7 +48,7 @@ class Entry:
 
 
 def sections_for(session: Session, path: str) -> tuple[Entry, ...]:
-    """The entries for this person; the one whose address is the longest beginning of `path` is the current one."""
+    """The entries for this person; the one with the longest beginning of `path` is the current one."""
     return _entries([(s.label, f"/{session.agency}/{s.path}") for s in SECTIONS if s.open_to(session)], path)
 
 

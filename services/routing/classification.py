@@ -9,13 +9,17 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 if TYPE_CHECKING:  # the profile's module reads files; this one stays free of that
     from kit.agency import ClassificationRules, FieldOfWork, SealRules
 
 Words = tuple[str, ...]
 Kind = Literal["complaint", "denunciation"]
+R = TypeVar("R")
+
+_PROFILES = 64
+"""Profiles whose phrases are kept ready."""
 
 _BARE_D = {"đ": "d", "ð": "d"}  # ð is what some keyboards type for đ
 
@@ -146,17 +150,33 @@ def _found(text: str, rules: "ClassificationRules") -> tuple[_Entry, ...]:
 
     As the longest uses up its words, "Sở Khoa học và Công nghệ" (neutral) does not count as "khoa học và công nghệ".
     """
-    entries = _entries(rules)
-    found = dict.fromkeys(phrase for _, phrase in _Lookup(entries).all(_words(text)))
+    entries, lookup = _entries(_Same(rules))
+    found = dict.fromkeys(phrase for _, phrase in lookup.all(_words(text)))
     return tuple(entries[phrase] for phrase in found if entries[phrase].points_to)
 
 
-def _entries(rules: "ClassificationRules") -> dict[Words, _Entry]:
+@dataclass(frozen=True, eq=False, slots=True)
+class _Same(Generic[R]):
+    """A profile's rules as a cache's key, by identity: they never change, but hold mappings and so have no hash."""
+
+    rules: R
+
+    def __hash__(self) -> int:
+        return id(self.rules)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.rules is self.rules
+
+
+@lru_cache(maxsize=_PROFILES)
+def _entries(key: "_Same[ClassificationRules]") -> tuple[dict[Words, _Entry], _Lookup]:
+    """The phrases of a profile, made once: thousands of texts are held against them."""
+    rules = key.rules
     entries = {_phrase(phrase): _Entry(phrase, []) for phrase in rules.neutral}
     for field in rules.fields:
         for phrase, weight in field.phrases.items():
             entries.setdefault(_phrase(phrase), _Entry(phrase, [])).points_to.append((field, weight))
-    return entries
+    return entries, _Lookup(entries)
 
 
 def _scores(section_default: str | None, found: Iterable[_Entry], section_weight: float) -> dict[str, float]:
@@ -235,6 +255,12 @@ class _Signs:
         return _Lookup(self._phrases(self._rules.own_case))
 
 
+@lru_cache(maxsize=_PROFILES)
+def _signs(key: "_Same[SealRules]") -> tuple[_Signs, _Signs]:
+    """A profile's signs with accents and without."""
+    return _Signs(key.rules, True), _Signs(key.rules, False)
+
+
 def _backwards(phrases: Iterable[Words]) -> Iterator[Words]:
     """To be found from a term towards the sentence's beginning."""
     return (phrase[::-1] for phrase in phrases)
@@ -246,7 +272,7 @@ def looks_sealed(text: str, rules: "SealRules") -> SealFlag | None:
     A term counts as it is written where the sentence has accents ("yếu tố cao" holds no "tố cáo"), and without them
     where the sentence was typed without. Doubt seals: a person opens what was sealed wrongly.
     """
-    with_accents, without = _Signs(rules, True), _Signs(rules, False)
+    with_accents, without = _signs(_Same(rules))
     complaints: dict[str, None] = {}
     denunciations: dict[str, None] = {}
     for sentence in _SENTENCE_END.split(text):
