@@ -5,6 +5,7 @@ show as a difference; run it again, what stays is wrong.
 """
 
 import asyncio
+import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from services.reporting.store import fact_id
 UNPLACED = "(no dialogue yet)"
 _RECEIPTS = [LetterKind.RECEIPT.value, LetterKind.LATE.value]
 _SHOWN = 200
+_PIPED_WIDTH = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ def _differs(result: Reconciled, document: Document, what: str) -> None:
 
 
 def _print(result: Reconciled) -> None:
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
     columns = ("received", "routed", "walk-ins", "questions", "ended", "open", "merged", "notified", "reported")
     table = Table("agency", "dialogue", *columns, title="Registrations and questions by dialogue")
     for (agency, dialogue), line in sorted(result.lines.items()):
