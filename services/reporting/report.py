@@ -109,8 +109,12 @@ class Report:
         return all(check.holds for check in self.checks)
 
 
-def build(agency: Agency, period: Period, until: date, tally: Tally, planned: Sequence[PlannedDialogue] = ()) -> Report:
-    """The report of a period; `until` is the day after its last one, or tomorrow while it runs."""
+def build(
+    agency: Agency, period: Period, until: date, tally: Tally, planned: Sequence[PlannedDialogue] = (), *, running: bool = False
+) -> Report:
+    """The report of a period; `until` is the day after its last one, or tomorrow while it is `running`: its last day's numbers
+    change until midnight.
+    """
     maker = _Maker(agency, period, tally)
     tables = (
         maker.overview(),
@@ -123,7 +127,7 @@ def build(agency: Agency, period: Period, until: date, tally: Tally, planned: Se
         maker.timeliness(),
         maker.timeliness_by_unit(),
     )
-    return Report(period, until, until <= period.last_day, tables, tuple(maker.checks()), tuple(_notes(period, until, planned)))
+    return Report(period, until, running, tables, tuple(maker.checks()), tuple(_notes(period, until, planned)))
 
 
 class _Maker:

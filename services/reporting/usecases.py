@@ -84,7 +84,8 @@ async def draw(reporting: Reporting, agency: Agency, period: Period) -> Drawn:
     freshness = await _settled(reporting, agency.code, until)
     tally = await reporting.buckets.tally(agency.code, period.first_day, until)
     planned = await _planned(reporting, agency.code, period)
-    return Drawn(build(agency, period, until, tally, planned), freshness)
+    running = local_date(reporting.clock()) <= period.last_day
+    return Drawn(build(agency, period, until, tally, planned, running=running), freshness)
 
 
 def cut_off(reporting: Reporting, period: Period) -> date:

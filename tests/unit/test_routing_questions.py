@@ -53,6 +53,7 @@ def question(state: State = State.TRIAGE, now: datetime = START) -> Doc:
     case = {
         "_id": uuid4(), "case_number": "SL-2022-000001", "plan": "p", "dialogue": "p-1", "source": "registration",
         "received_at": now,
+        "recorded_at": now,
     }  # fmt: skip
     proposal = {"unit": UNITS[0], "confidence": 0.9, "phrases": [], "reason": ""} if state is State.PROPOSED else None
     seal = {"kind": "complaint", "by": "x", "why": "y"} if state is State.SEALED else None

@@ -125,7 +125,13 @@ def open_case(
             agency,
             acting,
             question_id(case_id, section.no),
-            case={"_id": case_id, "case_number": data.case_number, "plan": data.plan, "received_at": data.received_at}
+            case={
+                "_id": case_id,
+                "case_number": data.case_number,
+                "plan": data.plan,
+                "received_at": data.received_at,
+                "recorded_at": data.recorded_at,
+            }
             | {"dialogue": place.dialogue, "source": CaseSource.REGISTRATION.value},
             section=section,
             clock=clock,
@@ -198,6 +204,7 @@ def new_question(
         "dialogue": case["dialogue"],
         "source": case["source"],
         "received_at": case["received_at"],
+        "recorded_at": case["recorded_at"],
         "section_no": section.no,
         "section_title": section.title,
         "text": section.text,

@@ -12,6 +12,7 @@ from contracts.model import CaseSource, CaseStatus, LetterKind, QuestionState, R
 from kit.acting import Acting
 from kit.auth import Session
 from kit.calendar import WorkCalendar
+from kit.clock import local
 from kit.errors import Conflict, Forbidden, Invalid, NotFound
 from kit.mongo import Document
 from kit.outbox import Change, Decide, step
@@ -283,11 +284,12 @@ async def open_walk_in(
     question = domain.question_id(case_id, 1)
     head = {
         "_id": case_id,
-        "case_number": f"{agency.case_prefix}-{acting.now.year}-HN{case_id.int % 1_000_000:06d}",
+        "case_number": f"{agency.case_prefix}-{local(acting.now).year}-HN{case_id.int % 1_000_000:06d}",
         "plan": dialogue["plan"],
         "dialogue": dialogue_id,
         "source": CaseSource.WALK_IN.value,
         "received_at": acting.now,
+        "recorded_at": acting.now,
     }
     section = SectionText(no=1, title="Nội dung phát biểu tại Hội nghị", text=text.strip())
     new = new_question(agency, acting, question, case=head, section=section)
@@ -296,7 +298,6 @@ async def open_walk_in(
     state = {key: value for key, value in head.items() if key != "_id"} | {
         "channel": None,
         "kind": kind.value,
-        "recorded_at": acting.now,
         "incoming_number": None,
         "status": CaseStatus.ATTENDED.value,
         "late": False,
