@@ -276,7 +276,7 @@ ACTS: tuple[DeskAct, ...] = (
         lambda routing, acting, who, _id, form: usecases.merge(
             routing, acting, who, _id, form.into, form.reason, seen=form.seen
         ),
-        _to(State.MERGED), "merge", hint="Mã của nội dung nằm ở cuối địa chỉ trang của nội dung đó.",
+        _to(State.MERGED), "merge", hint="Người đăng ký được trả lời chung với nội dung được chọn.",
     ),
     DeskAct(
         "han-che", "Đưa vào hồ sơ hạn chế", "Đã đưa vào hồ sơ hạn chế.", ReasonForm,

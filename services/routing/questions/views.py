@@ -80,13 +80,13 @@ def rows(questions: Iterable[Document], agency: Agency, now: datetime, cases: Ma
     return [row(q, agency, now, (cases or {}).get(q["case"])) for q in questions]
 
 
-def timeline(entries: Iterable[Document], agency: Agency) -> list[tuple[datetime, str, str]]:
-    """The audit trail in words, oldest first: when, what, and who with the reason."""
-    return [(e["at"], words.event(e, agency), _by(e)) for e in entries]
+def timeline(entries: Iterable[Document], agency: Agency, names: Mapping[str, str]) -> list[tuple[datetime, str, str]]:
+    """The audit trail in words, oldest first: when, what, and who (`names` by user name) with the reason."""
+    return [(e["at"], words.event(e, agency), _by(e, names)) for e in entries]
 
 
-def _by(entry: Document) -> str:
-    who = words.actor(entry["actor"])
+def _by(entry: Document, names: Mapping[str, str]) -> str:
+    who = names.get(entry["actor"]) or words.actor(entry["actor"])
     return f"{who}: {entry['reason']}" if entry.get("reason") else who
 
 

@@ -1,5 +1,6 @@
 """Where accounts and sessions lie."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -45,6 +46,11 @@ class StaffStore:
         """Accounts of an agency by username."""
         query = self.accounts.collection.find({"agency": agency}, {"events": 0, "password_hash": 0})
         return await query.sort("username", 1).skip(skip).limit(limit).to_list(limit)
+
+    async def names(self, agency: str, usernames: Collection[str]) -> dict[str, str]:
+        """The full names of those user names that are accounts."""
+        query = {"agency": agency, "username": {"$in": sorted(usernames)}}
+        return {a["username"]: a["name"] async for a in self.accounts.collection.find(query, {"username": 1, "name": 1})}
 
     async def count_accounts(self, agency: str) -> int:
         """How many accounts an agency has."""

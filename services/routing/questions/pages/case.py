@@ -94,7 +94,7 @@ async def _page(desk: Desk, request: Request, session: Session, case_id: UUID, *
         "rows": views.rows(found, agency, now, {case_id: case}),
         "withheld": len(set(case["questions"]) - {q["_id"] for q in found}),
         "deliveries": views.deliveries(letters),
-        "timeline": views.timeline(await store.history(desk.cases, session.agency, case_id), agency),
+        "timeline": await desk.timeline(session, await store.history(desk.cases, session.agency, case_id)),
         "may_decide": is_office and case["status"] == CaseStatus.LATE,
         "may_place": is_office and case["status"] in movable,
         "dialogues": await desk.dialogues(session),

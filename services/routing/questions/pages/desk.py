@@ -1,6 +1,7 @@
 """What every page of the desk needs: who acts, the agency's face, the question that this person may see, what was just done."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -89,6 +90,11 @@ class Desk:
         """Code and name of the units that are in being today."""
         agency = self.routing.agencies[session.agency]
         return [(u.code, u.name) for u in agency.units_on(local_date(self.routing.clock()))]
+
+    async def timeline(self, session: Session, events: Sequence[Document]) -> list[tuple[datetime, str, str]]:
+        """A history in words; members of staff by their names."""
+        names = await self.routing.staff.names(session.agency, {event["actor"] for event in events})
+        return views.timeline(events, self.routing.agencies[session.agency], names)
 
     async def dialogues(self, session: Session) -> list[tuple[str, str]]:
         """Id and name of the agency's dialogues."""

@@ -47,10 +47,13 @@ def router(desk: Desk) -> APIRouter:
             await act.run(desk.routing, desk.acting(session), desk.who(session), question_id, form)
         except Invalid as error:
             typed = {"values": dict(submitted.values), "errors": error.errors}
+            if slug == acts.DRAFT:  # with the buttons that hand the draft on
+                return await _question_page(desk, request, session, document, status=422, **typed)
             return await _act_page(desk, request, session, document, act, status=422, **typed)
         except Conflict:
             return await _conflict_page(desk, request, session, question_id, act)
-        return desk.to(session, "" if slug in GOES_OUT_OF_SIGHT else f"noi-dung/{question_id}", slug)
+        done = form.then if isinstance(form, acts.DraftForm) and form.then in acts.BY_SLUG else slug
+        return desk.to(session, "" if slug in GOES_OUT_OF_SIGHT else f"noi-dung/{question_id}", done)
 
     return routes
 
@@ -62,31 +65,34 @@ def _act(slug: str) -> DeskAct:
     return act
 
 
-async def _question_page(desk: Desk, request: Request, session: Session, document: Document) -> Response:
+async def _question_page(
+    desk: Desk, request: Request, session: Session, document: Document, *, status: int = 200, **context: Any
+) -> Response:
     agency, who, now = desk.routing.agencies[session.agency], desk.who(session), desk.routing.clock()
     case = await store.case(desk.cases, session.agency, document["case"])
     offered = acts.offered(document, who, now)
     may_draft = any(act.slug == acts.DRAFT for act in offered)
     draft = acts.draft_values(document)
-    return desk.page(
-        request,
-        session,
-        "question.html",
-        question=document,
-        row=views.row(document, agency, now, case),
-        person=views.person_facts(case, who),
-        dialogue=views.dialogue_name(await desk.dialogue_of(document)),
-        clocks=[{**clock, "due_on": date.fromisoformat(clock["due_on"])} for clock in document["clocks"]],
-        transfers=[{**t, "unit": words.unit_name(agency, t["unit"])} for t in document["transfers"]],
-        timeline=views.timeline(document["events"], agency),
+    shown: dict[str, Any] = {
+        "question": document,
+        "row": views.row(document, agency, now, case),
+        "person": views.person_facts(case, who),
+        "dialogue": views.dialogue_name(await desk.dialogue_of(document)),
+        "clocks": [{**clock, "due_on": date.fromisoformat(clock["due_on"])} for clock in document["clocks"]],
+        "transfers": [{**t, "unit": words.unit_name(agency, t["unit"])} for t in document["transfers"]],
+        "timeline": await desk.timeline(session, document["events"]),
         # What hands a draft on stands under the draft: pressing it keeps what was typed.
-        acts=[act for act in offered if act.slug != acts.DRAFT and not (may_draft and act.hands_on)],
-        may_draft=may_draft,
-        then=[act for act in offered if act.hands_on],
-        draft=draft if document.get("draft") else None,
-        values=draft,
-        opens_case=session.has(Role.OFFICE, Role.LEADERSHIP),
-    )
+        "acts": [act for act in offered if act.slug != acts.DRAFT and not (may_draft and act.hands_on)],
+        "may_draft": may_draft,
+        "then": [act for act in offered if act.hands_on],
+        "awaits_leadership": agency.assign_by.value == "leadership"
+        and not desk.may_assign(session)
+        and domain.state_of(document) in domain.BEFORE_TRANSFER,
+        "draft": draft if document.get("draft") else None,
+        "values": draft,
+        "opens_case": session.has(Role.OFFICE, Role.LEADERSHIP),
+    }
+    return desk.page(request, session, "question.html", status=status, **(shown | context))
 
 
 async def _act_page(
@@ -124,5 +130,5 @@ async def _conflict_page(desk: Desk, request: Request, session: Session, questio
         status=409,
         row=views.row(document, agency, desk.routing.clock()),
         label=act.label,
-        timeline=views.timeline(document["events"][-3:], agency),
+        timeline=await desk.timeline(session, document["events"][-3:]),
     )

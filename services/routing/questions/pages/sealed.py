@@ -95,7 +95,7 @@ async def _do(
         form: Any = submitted.parse(model)
         await usecases.decide(desk.routing, session.agency, question_id, lambda d: act(d, form), seen=form.seen)
     except Invalid as error:
-        typed = {"values": dict(submitted.values), "errors": error.errors}
+        typed = {"values": dict(submitted.values), "errors": error.errors, "wrong_form": slug}
         return await _page(desk, request, session, question_id, status=422, **typed)
     return desk.to(session, "han-che", slug)
 
@@ -106,6 +106,8 @@ async def _page(
     agency = desk.routing.agencies[session.agency]
     document = await usecases.open_sealed(desk.routing, desk.acting(session), desk.who(session), question_id)
     case = await store.case(desk.cases, session.agency, document["case"])
+    openings = await store.openings(desk.routing.database["openings"], session.agency, question_id)
+    names = await desk.routing.staff.names(session.agency, {opening["by"] for opening in openings})
     seal, reception = document.get("seal") or {}, agency.reception
     shown: dict[str, Any] = {
         "question": document,
@@ -113,8 +115,9 @@ async def _page(
         "is_open": document["state"] == QuestionState.SEALED,
         "why": seal.get("why", ""),
         "person": views.person_facts(case, usecases.OFFICE),
-        "timeline": views.timeline(document["events"], agency),
-        "openings": await store.openings(desk.routing.database["openings"], session.agency, question_id),
+        "timeline": await desk.timeline(session, document["events"]),
+        "openings": [(o["at"], names.get(o["by"], o["by"])) for o in openings],
+        "wrong_form": "",
         "reception": reception,
         "values": {
             "kind": seal.get("kind", ""),
