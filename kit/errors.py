@@ -23,6 +23,10 @@ class Forbidden(Permanent):
     """The role does not allow the act."""
 
 
+class StaleForm(Forbidden):
+    """A form without the token of this session: opened before the last sign-in, or sent by another site."""
+
+
 class Invalid(Permanent):
     """Input that breaks a rule. `errors` maps a field to a courteous Vietnamese sentence."""
 

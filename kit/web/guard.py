@@ -27,7 +27,7 @@ from kit.auth import (
     sign_in_path,
 )
 from kit.clock import Clock
-from kit.errors import Forbidden, NotFound
+from kit.errors import Forbidden, NotFound, StaleForm
 from kit.web.forms import read_form
 
 _READING = ("GET", "HEAD")
@@ -71,14 +71,16 @@ def staff(*roles: Role, permission: str = "") -> Callable[[Request], Awaitable[S
             raise NotFound
         gate: StaffGate = request.app.state.staff_gate
         session = await _current_session(gate, request, agency)
-        if session.agency != agency or not _allowed(session, roles, permission):
+        if session.agency != agency:
+            raise Forbidden
+        request.state.session = session  # a refusal is a page of the desk too
+        request.state.csrf = gate.codec.csrf(session.id)
+        if not _allowed(session, roles, permission):
             raise Forbidden
         if request.method not in _READING:
             submitted = await read_form(request)
             if not gate.codec.csrf_matches(session.id, submitted.csrf):
-                raise Forbidden
-        request.state.session = session
-        request.state.csrf = gate.codec.csrf(session.id)
+                raise StaleForm
         return session
 
     return guard

@@ -1,6 +1,5 @@
 """The navigation bars, the same in all four services: the public one, and the staff's, where each sees what the role opens."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kit.auth import READ_SEALED, Role, Session
@@ -35,7 +34,7 @@ SECTIONS = (
     Section("Tài khoản", "can-bo/tai-khoan", frozenset({Role.ADMINISTRATOR})),
 )
 
-PUBLIC = (("Trang chủ", ""), ("Tra cứu phiếu đăng ký", "tra-cuu"), ("Số liệu", "so-lieu"))
+PUBLIC = (("Trang chủ", ""), ("Tra cứu phiếu", "tra-cuu"), ("Số liệu", "so-lieu"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +48,13 @@ class Entry:
 
 def sections_for(session: Session, path: str) -> tuple[Entry, ...]:
     """The entries for this person; the one with the longest beginning of `path` is the current one."""
-    return _entries([(s.label, f"/{session.agency}/{s.path}") for s in SECTIONS if s.open_to(session)], path)
+    shown = [section for section in SECTIONS if section.open_to(session)]
+    beginnings = [(below, section) for section in shown for below in (section.path, *section.covers)]
+    fitting = [(below, section) for below, section in beginnings if path.startswith(f"/{session.agency}/{below}")]
+    current = max(fitting, key=lambda pair: len(pair[0]))[1] if fitting else None
+    return tuple(Entry(s.label, f"/{session.agency}/{s.path}", s is current) for s in shown)
 
 
 def public_entries(agency: str, path: str) -> tuple[Entry, ...]:
     """The entries of the public site of `agency`."""
-    return _entries([(label, f"/{agency}/{below}") for label, below in PUBLIC], path)
-
-
-def _entries(shown: Sequence[tuple[str, str]], path: str) -> tuple[Entry, ...]:
-    current = max((href for _, href in shown if path.startswith(href)), key=len, default="")
-    return tuple(Entry(label, href, href == current) for label, href in shown)
+    return tuple(Entry(label, f"/{agency}/{below}", path == f"/{agency}/{below}") for label, below in PUBLIC)

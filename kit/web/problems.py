@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from kit.errors import Conflict, Forbidden, Invalid, NotFound, Permanent, Transient, Unavailable
+from kit.errors import Conflict, Forbidden, Invalid, NotFound, Permanent, StaleForm, Transient, Unavailable
 from kit.logging import get_logger
 from kit.mongo import is_transient
 from kit.tracing import current_trace
@@ -128,6 +128,14 @@ _TEXTS = {
     ),
 }
 
+_STALE_FORM = Problem(
+    403,
+    "Biểu mẫu đã cũ nên chưa được nhận",
+    "Trang này được mở từ trước lần đăng nhập hiện tại; chưa có gì thay đổi.",
+    "Xin Ông/Bà quay lại trang trước, sao lại nội dung đã nhập nếu cần, tải lại trang rồi gửi lần nữa.",
+    "stale-form",
+)
+
 
 def problem(status: int, *, errors: Sequence[Mapping[str, str]] = (), headers: Mapping[str, str] | None = None) -> Problem:
     """The house's words for a status; one that has none is told like 400 or 500."""
@@ -146,6 +154,8 @@ def problem_for(error: Exception) -> Problem:
             return problem(422, errors=[{"pointer": _pointer(name.split(".")), "detail": d} for name, d in error.errors.items()])
         case NotFound():
             return problem(404)
+        case StaleForm():
+            return _STALE_FORM
         case Forbidden():
             return problem(403)
         case Conflict():

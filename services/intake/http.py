@@ -18,7 +18,6 @@ from kit.errors import Invalid, NotFound, Unavailable
 from kit.mongo import is_transient
 from kit.web import Submitted, Templates, current_trace, read_form
 from kit.web.faces import face_of
-from kit.web.navigation import Entry
 from services.intake import domain, printing, views
 from services.intake.codes import code_hash, parse_code
 from services.intake.domain import Placement, Plan, Window
@@ -230,7 +229,6 @@ class _Pages:
             request,
             name,
             agency=face_of(profile),
-            public_navigation=_navigation(profile.code, request.url.path),
             **context,
         )
 
@@ -252,11 +250,6 @@ def receipt_context(profile: Agency, receipt: Receipt) -> dict[str, Any]:
 def pdf(content: bytes, name: str) -> Response:
     """A PDF that browsers show."""
     return Response(content, media_type="application/pdf", headers={"Content-Disposition": f'inline; filename="{name}"'})
-
-
-def _navigation(agency: str, path: str) -> tuple[Entry, ...]:
-    pairs = (("Trang chủ", f"/{agency}/"), ("Tra cứu phiếu", f"/{agency}/tra-cuu"))
-    return tuple(Entry(label, href, href == path) for label, href in pairs)
 
 
 def with_nonce(submitted: Submitted) -> dict[str, str]:

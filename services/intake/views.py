@@ -245,6 +245,8 @@ def _outcome(question: QuestionStateData) -> str:
     number = f"Văn bản số {question.outcome_number}" if question.outcome_number else ""
     on = f"ngày {format_date(question.outcome_on)}" if question.outcome_on else ""
     paper = " ".join(part for part in (number, on) if part)
+    if paper and not number:
+        paper = f"kết quả {paper}"
     body = f"Cơ quan có thẩm quyền: {question.outcome_body}" if question.outcome_body else ""
     return ". ".join(part for part in (paper[:1].upper() + paper[1:], body) if part)
 

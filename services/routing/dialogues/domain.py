@@ -275,13 +275,17 @@ def recount(acting: Acting, calendar: WorkCalendar, reason: str) -> Decide:
 
 def is_met(document: Document, name: str) -> bool:
     """Whether a deadline is closed: a later calendar no longer moves it."""
-    if document["status"] == CANCELLED:
-        return True
+    before_the_meeting = name in ("report", "invitation")
+    return document["status"] == CANCELLED or (before_the_meeting and document["status"] == HELD) or is_done(document, name)
+
+
+def is_done(document: Document, name: str) -> bool:
+    """Whether what the deadline is for has been done; a deadline can be closed without that, by the meeting."""
     match name:
         case "report":
-            return document["report_handed_at"] is not None or document["status"] == HELD
+            return document["report_handed_at"] is not None
         case "invitation":
-            return any(wave["status"] == "issued" for wave in document["waves"]) or document["status"] == HELD
+            return any(wave["status"] == "issued" for wave in document["waves"])
         case _:
             return document["notice"] is not None
 

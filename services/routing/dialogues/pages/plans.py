@@ -131,7 +131,7 @@ def _dialogue(routes: APIRouter, desk: Desk) -> None:
             "dialogue.html",
             dialogue=dialogue,
             steps=domain.plan_back(calendar, usecases.back_plan_rules(profile), domain.terms_of(dialogue)),
-            deadlines=[(DEADLINES[name], domain.is_met(dialogue, name), d) for name, d in dialogue["deadlines"].items()],
+            deadlines=[(DEADLINES[name], domain.is_done(dialogue, name), d) for name, d in dialogue["deadlines"].items()],
             next_step=next_step(dialogue, overview, require_signed_file=profile.require_signed_file.value),
             has_report="report" in dialogue["deadlines"],
             leads=session.has(Role.LEADERSHIP),
