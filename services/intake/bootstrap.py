@@ -1,15 +1,13 @@
 """The one place that puts intake together."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import FastAPI
 
-from kit.agency import Agency, load_agencies
-from kit.auth import STAFF_SPEC, SessionCodec, StaffProjection
-from kit.calendar import WorkCalendar, load_calendar
+from kit.agency import load_agencies, load_calendars
+from kit.auth import STAFF_SPEC, StaffProjection
 from kit.clock import Clock, system_clock
 from kit.files import FileStore
 from kit.kafka import KafkaPublisher, Publisher
@@ -17,8 +15,9 @@ from kit.logging import configure
 from kit.mongo import ServerClock
 from kit.outbox import Outbox
 from kit.service import Service, databases
-from kit.web import StaffGate, Templates, create_app
+from kit.web import Templates
 from kit.web.faces import faces_of
+from kit.web.front import front_of
 from services.intake import api, consumers, documents, entry, http
 from services.intake.announcements import Announcements
 from services.intake.codes import tracking_code
@@ -53,7 +52,7 @@ def bootstrap(
     intake = Intake(
         settings=settings,
         agencies=agencies,
-        calendars=_calendars(settings.agencies_dir, agencies),
+        calendars=load_calendars(settings.agencies_dir, agencies),
         clock=clock,
         outbox=outbox,
         commits=commits,
@@ -82,44 +81,18 @@ def bootstrap(
 
 
 def _application(intake: Intake, service: Service, staff: StaffProjection) -> FastAPI:
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service.running():
-            yield
-
     templates = Templates(TEMPLATES, faces=faces_of(intake.agencies))
-    app = create_app(
+    app = front_of(
+        service,
         title="Đối thoại về thủ tục hành chính: tiếp nhận đăng ký",
-        service="intake",
-        settings=intake.settings,
-        lifespan=lifespan,
-        ready=service.ready,
         templates=templates,
+        directory=staff,
+        clock=intake.clock,
+        routers=(api.router(intake), entry.router(intake, templates), http.router(intake, templates)),
         docs=True,
     )
-    app.state.staff_gate = StaffGate(
-        SessionCodec(intake.settings.session_secret), staff, intake.clock, secure=intake.settings.session_secure
-    )
-    app.include_router(api.router(intake))
-    app.include_router(entry.router(intake, templates))
-    app.include_router(http.router(intake, templates))
     api.describe(app)
     return app
-
-
-def _calendars(directory: Path, agencies: Mapping[str, Agency]) -> dict[str, WorkCalendar]:
-    """Each agency's calendar as its profile has it."""
-    country = load_calendar(directory / "calendars" / "vn.yaml")
-    return {code: _with_extras(country, agency) for code, agency in agencies.items()}
-
-
-def _with_extras(country: WorkCalendar, agency: Agency) -> WorkCalendar:
-    calendar = country.with_office_hours(agency.office_hours)
-    for off in agency.calendar.days_off:
-        calendar = calendar.with_day_off(off.day, off.name, off.kind)
-    for worked in agency.calendar.working_days:
-        calendar = calendar.with_working_day(worked.day, worked.name)
-    return calendar
 
 
 def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:

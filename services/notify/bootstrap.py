@@ -1,7 +1,6 @@
 """The one place where notify is put together; tests give it their clock, publisher and way to the mail server."""
 
-import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -9,14 +8,15 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from kit.agency import load_agencies
-from kit.auth import STAFF_SPEC, SessionCodec, StaffProjection
+from kit.auth import STAFF_SPEC, StaffProjection
 from kit.clock import Clock, system_clock
 from kit.files import FileStore
 from kit.kafka import KafkaPublisher, Publisher
 from kit.logging import configure
 from kit.service import Service, databases
-from kit.web import StaffGate, Templates, create_app
+from kit.web import Templates
 from kit.web.faces import faces_of
+from kit.web.front import front_of
 from services.notify import consumers, http
 from services.notify.http import Pages
 from services.notify.mail import Composer
@@ -73,23 +73,12 @@ def bootstrap(
         workers=senders.workers(),
     )
     templates = Templates(TEMPLATES, faces=faces_of(agencies))
-    app = _application(settings, service, templates)
-    app.state.staff_gate = StaffGate(SessionCodec(settings.session_secret), staff, clock, secure=settings.session_secure)
-    app.include_router(http.router(Pages(desk, templates, faces_of(agencies), houses, words, papers, store)))
-    return Notify(app, service, desk, senders)
-
-
-def _application(settings: NotifySettings, service: Service, templates: Templates) -> FastAPI:
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service.running():
-            yield
-
-    return create_app(
+    app = front_of(
+        service,
         title="Đối thoại về thủ tục hành chính: văn thư",
-        service="notify",
-        settings=settings,
-        lifespan=lifespan,
-        ready=service.ready,
         templates=templates,
+        directory=staff,
+        clock=clock,
+        routers=(http.router(Pages(desk, templates, faces_of(agencies), houses, words, papers, store)),),
     )
+    return Notify(app, service, desk, senders)

@@ -1,20 +1,19 @@
 """The one place that puts reporting together."""
 
-import contextlib
-from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
 
 from kit.agency import load_agencies, load_calendars
-from kit.auth import STAFF_SPEC, SessionCodec, StaffProjection
+from kit.auth import STAFF_SPEC, StaffProjection
 from kit.clock import Clock, system_clock
 from kit.kafka import KafkaPublisher, Publisher
 from kit.logging import configure
 from kit.service import Service, databases
-from kit.web import StaffGate, Templates, create_app
+from kit.web import Templates
 from kit.web.faces import faces_of
+from kit.web.front import front_of
 from services.reporting import consumers, http
 from services.reporting.settings import ReportingSettings
 from services.reporting.store import SPECS, Buckets, Facts
@@ -51,26 +50,13 @@ def bootstrap(
         workers=(partial(keep_sums, reporting),),
         needs_kafka=False,
     )
-    return _application(reporting, service, staff), service, reporting
-
-
-def _application(reporting: Reporting, service: Service, staff: StaffProjection) -> FastAPI:
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service.running():
-            yield
-
-    templates = Templates(TEMPLATES, faces=faces_of(reporting.agencies))
-    app = create_app(
+    templates = Templates(TEMPLATES, faces=faces_of(agencies))
+    app = front_of(
+        service,
         title="Báo cáo đối thoại về thủ tục hành chính",
-        service="reporting",
-        settings=reporting.settings,
-        lifespan=lifespan,
-        ready=service.ready,
         templates=templates,
+        directory=staff,
+        clock=clock,
+        routers=(http.router(reporting, templates),),
     )
-    app.state.staff_gate = StaffGate(
-        SessionCodec(reporting.settings.session_secret), staff, reporting.clock, secure=reporting.settings.session_secure
-    )
-    app.include_router(http.router(reporting, templates))
-    return app
+    return app, service, reporting

@@ -1,15 +1,11 @@
 """The one place where routing is put together; tests give it their clock and publisher."""
 
-import contextlib
-from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
 
-from kit.agency import Agency, load_agencies
-from kit.auth import SessionCodec
-from kit.calendar import WorkCalendar, load_calendar
+from kit.agency import load_agencies, load_calendars
 from kit.clock import Clock, system_clock
 from kit.files import FileStore
 from kit.kafka import KafkaPublisher, Publisher
@@ -19,8 +15,9 @@ from kit.logging import configure
 from kit.mongo import ServerClock
 from kit.outbox import Outbox
 from kit.service import Service, databases
-from kit.web import StaffGate, Templates, create_app
+from kit.web import Templates
 from kit.web.faces import faces_of
+from kit.web.front import front_of
 from services.routing.calendars import Calendars
 from services.routing.context import Routing
 from services.routing.dialogues import fanouts, recount
@@ -49,7 +46,7 @@ def bootstrap(
     routing = Routing(
         settings=settings,
         agencies=agencies,
-        calendars=Calendars(_calendars(settings.agencies_dir, agencies), database),
+        calendars=Calendars(load_calendars(settings.agencies_dir, agencies), database),
         clock=clock,
         database=database,
         files=FileStore(files),
@@ -78,39 +75,17 @@ def bootstrap(
 def application(routing: Routing, service: Service) -> FastAPI:
     """The pages of routing, and its background work while they are served."""
     configure("routing", level=routing.settings.log_level, form=routing.settings.log_format)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with service.running():
-            yield
-
     templates = Templates(*TEMPLATES, faces=faces_of(routing.agencies))
-    app = create_app(
+    return front_of(
+        service,
         title="Đối thoại về thủ tục hành chính: bàn làm việc của cán bộ",
-        service="routing",
-        settings=routing.settings,
-        lifespan=lifespan,
-        ready=service.ready,
         templates=templates,
+        directory=routing.staff,
+        clock=routing.clock,
+        routers=(
+            dialogues_http.router(routing, templates),
+            questions_http.router(routing, templates),
+            staff_http.router(routing.staff, routing.agencies, templates, routing.clock),
+        ),
         large_bodies=("/*/can-bo/doi-thoai/*",),
     )
-    codec = SessionCodec(routing.settings.session_secret)
-    app.state.staff_gate = StaffGate(codec, routing.staff, routing.clock, secure=routing.settings.session_secure)
-    app.include_router(dialogues_http.router(routing, templates))
-    app.include_router(questions_http.router(routing, templates))
-    app.include_router(staff_http.router(routing.staff, routing.agencies, templates, routing.clock))
-    return app
-
-
-def _calendars(directory: Path, agencies: Mapping[str, Agency]) -> dict[str, WorkCalendar]:
-    """The country's calendar with each agency's hours and days of its own."""
-    country = load_calendar(directory / "calendars" / "vn.yaml")
-    calendars = {}
-    for code, agency in agencies.items():
-        calendar = country.with_office_hours(agency.office_hours)
-        for off in agency.calendar.days_off:
-            calendar = calendar.with_day_off(off.day, off.name, off.kind)
-        for worked in agency.calendar.working_days:
-            calendar = calendar.with_working_day(worked.day, worked.name)
-        calendars[code] = calendar
-    return calendars
