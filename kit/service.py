@@ -78,7 +78,10 @@ class Service:
         """What readiness rests on, each part true or false."""
         parts = {"mongodb": False}
         with contextlib.suppress(PyMongoError):
-            parts["mongodb"] = not await mongo.missing(self.database, self.all_specs())
+            missing = await mongo.missing(self.database, self.all_specs())
+            parts = {"mongodb": True, "indexes": not missing}
+            if missing:
+                get_logger().warning("run_migrate", missing=missing)
         if self.needs_kafka:
             parts |= {f"consumer {c.group}": c.healthy for c in self.consumers}
         return parts
