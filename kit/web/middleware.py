@@ -20,6 +20,8 @@ from kit.web.problems import route_template
 
 BODY_LIMIT = 1024 * 1024
 LARGE_BODY_LIMIT = 20 * 1024 * 1024
+_DISCARDED = 32 * 1024 * 1024
+"""Most of a refused body that is read on and thrown away."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'; "
@@ -152,6 +154,7 @@ class BodyLimited:
         limit = self._large_limit if self._large and self._large.match(scope["path"]) else self._limit
         announced = Headers(scope=scope).get("content-length", "")
         if announced.isdigit() and int(announced) > limit:
+            await _discard(receive)
             raise _too_large()
         received = 0
 
@@ -161,11 +164,23 @@ class BodyLimited:
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
                 if received > limit:
+                    if message.get("more_body", False):
+                        await _discard(receive)
                     raise _too_large()
             return message
 
         await self._app(scope, counting, send)
 
 
+async def _discard(receive: Receive) -> None:
+    """Read on to the body's end, within bounds: a proxy that is still sending it would miss the answer and say 502."""
+    left = _DISCARDED
+    while left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if not message.get("more_body", False):
+            return
+
+
 def _too_large() -> HTTPException:
-    return HTTPException(413, headers={"Connection": "close"})  # the rest of the body is not read
+    return HTTPException(413, headers={"Connection": "close"})  # of a very large body the rest is not read

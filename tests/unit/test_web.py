@@ -259,6 +259,22 @@ async def test_too_large_in_chunks(client: httpx.AsyncClient) -> None:
     assert problem_document.headers["content-type"] == "application/problem+json"
 
 
+async def test_a_refused_body_is_read_to_its_end(client: httpx.AsyncClient) -> None:
+    """A proxy that is still sending when the connection closes says 502 and loses the answer."""
+    sent = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(40):
+            sent += 65_536
+            yield b"a" * 65_536
+
+    for headers in (FORM, FORM | {"content-length": str(40 * 65_536)}):
+        sent = 0
+        assert (await client.post("/son-la/phieu", content=body(), headers=headers)).status_code == 413
+        assert sent == 40 * 65_536
+
+
 async def test_upload_addresses_take_more(client: httpx.AsyncClient) -> None:
     file = {"scan": ("phieu.pdf", b"a" * (2 * BODY_LIMIT), "application/pdf")}
     assert (await client.post("/son-la/tep/gui", data=GOOD, files=file)).status_code == 200
