@@ -187,7 +187,7 @@ class Consumer:
                 dead = await self._handle(records)
                 await self._bury(records, dead)
                 await self._commit(message)
-            except (Transient, PyMongoError, KafkaError) as error:
+            except Exception as error:  # whatever it is: without the wait it would be read again at once, without end
                 self._failures += 1
                 metrics.BATCH_RETRIES.labels(self.group).inc()
                 get_logger().warning("batch_given_back", group=self.group, count=len(records), error=type(error).__name__)

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -183,6 +184,26 @@ async def test_infrastructure_that_is_down_is_waited_for_and_nothing_is_committe
         await eventually(lambda: _done(bench, {"one", "two"}))
     assert await bench.dead_letters.count() == 0
     assert bench.effects == ["one", "two"]
+
+
+async def test_whatever_else_goes_wrong_the_batch_waits_before_it_is_read_again(bench: Bench) -> None:
+    """A socket's error is infrastructure, though neither Kafka's nor MongoDB's: no dead letter, and no spinning."""
+    tries = 0
+
+    async def handle(events: Sequence[Event[Any]], reject: Reject) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 3:
+            raise ConnectionResetError
+        await bench.remember(events, reject)
+
+    began = monotonic()
+    async with bench.running(bench.consumer(handle)):
+        await bench.publish(letter("a"))
+        await eventually(lambda: _done(bench, {"a"}))
+    assert await bench.dead_letters.count() == 0
+    assert tries == 3
+    assert monotonic() - began > 0.25 + 0.5  # half of each of the two waits at least
 
 
 async def test_too_many_dead_letters_halt_the_consumer_before_it_commits_them(bench: Bench) -> None:
