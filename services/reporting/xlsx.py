@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from io import BytesIO
 
 from openpyxl import Workbook
-from openpyxl.cell.cell import Cell
+from openpyxl.cell.cell import Cell, MergedCell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.header_footer import HeaderFooterItem, _HeaderFooterPart
@@ -90,9 +90,13 @@ def _row(sheet: Worksheet, at: int, first: int, row: Row, adds: Mapping[int, tup
         _boxed(sheet, at, column + 2, content, bold=bold).number_format = NUMBER
 
 
-def _sum(cells: list[str]) -> str:
+class _Formula(str):
+    """A formula of ours; any other text stays text, whatever it begins with."""
+
+
+def _sum(cells: list[str]) -> _Formula:
     """Cells that follow one another as a range: Excel keeps it right when a line is put in."""
-    return f"=SUM({cells[0]}:{cells[-1]})"
+    return _Formula(f"=SUM({cells[0]}:{cells[-1]})")
 
 
 def _checks(sheet: Worksheet, report: Report) -> None:
@@ -109,7 +113,7 @@ def _check(sheet: Worksheet, at: int, check: Check) -> None:
     _boxed(sheet, at, 1, check.text).alignment = _WRAP
     _boxed(sheet, at, 2, check.left).number_format = NUMBER
     _boxed(sheet, at, 3, check.right).number_format = NUMBER
-    _boxed(sheet, at, 4, f'=IF(B{at}=C{at},"khớp","LỆCH")')
+    _boxed(sheet, at, 4, _Formula(f'=IF(B{at}=C{at},"khớp","LỆCH")'))
 
 
 def _print_setup(sheet: Worksheet, agency: Agency, report: Report) -> None:
@@ -130,7 +134,7 @@ def _print_setup(sheet: Worksheet, agency: Agency, report: Report) -> None:
 def _line(sheet: Worksheet, text: str, *, bold: bool = False, italic: bool = False, size: int = 12) -> None:
     """Text over the whole width, on a line of its own."""
     at = sheet.max_row + 1 if sheet["A1"].value is not None else 1
-    cell = sheet.cell(at, 1, text)
+    cell = _cell(sheet, at, 1, text)
     cell.font = Font(name=_FONT, size=size, bold=bold, italic=italic)
     cell.alignment = _WRAP
     sheet.merge_cells(start_row=at, start_column=1, end_row=at, end_column=_WIDTH)
@@ -138,7 +142,17 @@ def _line(sheet: Worksheet, text: str, *, bold: bool = False, italic: bool = Fal
 
 
 def _boxed(sheet: Worksheet, row: int, column: int, value: int | str, *, bold: bool = False) -> Cell:
-    cell: Cell = sheet.cell(row, column, value)
+    cell = _cell(sheet, row, column, value)
     cell.font = Font(name=_FONT, size=12, bold=bold)
     cell.border = _BOX
+    return cell
+
+
+def _cell(sheet: Worksheet, row: int, column: int, value: int | str) -> Cell:
+    """A cell. A name or a number that somebody typed never becomes a formula."""
+    cell = sheet.cell(row, column)
+    assert not isinstance(cell, MergedCell)  # noqa: S101 - titles and notes have lines of their own
+    cell.value = str(value) if isinstance(value, _Formula) else value
+    if isinstance(value, str) and not isinstance(value, _Formula):
+        cell.data_type = "s"
     return cell

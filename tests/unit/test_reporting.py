@@ -1,6 +1,7 @@
 """Reports as functions of dated events: scenarios S5 and S10, the lock at the cut-off, sums that add up (K7)."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -325,6 +326,18 @@ def test_the_workbook_is_printed_on_a4_and_numbers_have_formats() -> None:
     assert (sheet.page_setup.paperSize, sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight) == (9, 1, 0)
     numbers = {c.number_format for row in sheet.iter_rows() for c in row if isinstance(c.value, int)}
     assert numbers == {"#,##0", '#,##0;-#,##0;"không phát sinh"'}
+
+
+def test_what_somebody_typed_is_never_a_formula() -> None:
+    report = report_of(s5(), "2021-Q4")
+    typed = '=HYPERLINK("http://xau.example","bấm")'
+    first = replace(
+        report.tables[0], title=typed, rows=(replace(report.tables[0].rows[0], label=typed), *report.tables[0].rows[1:])
+    )
+    book = load_workbook(BytesIO(xlsx.workbook(BAC_KAN, replace(report, tables=(first, *report.tables[1:])))))
+    cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row]
+    assert [cell.data_type for cell in cells if cell.value == typed] == ["s", "s"]
+    assert {str(c.value).partition("(")[0] for c in cells if c.data_type == "f"} == {"=SUM", "=IF"}
 
 
 def test_nobody_registered_is_said_in_words() -> None:
