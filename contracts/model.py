@@ -343,6 +343,10 @@ class LetterKind(StrEnum):
     DATE_FIXED = "date_fixed"
 
 
+SEALED_KINDS = frozenset({LetterKind.COMPLAINT_GUIDANCE, LetterKind.DENUNCIATION_PASSED})
+"""That such a letter exists says what its question was: only the named readers may know of it (D6)."""
+
+
 class Recipient(Payload):
     name: str
     email: str = ""

@@ -97,9 +97,6 @@ WAITS_FOR_STAFF = frozenset(
 Message-ID: two copies of a receipt or an invitation do less harm than none.
 """
 
-SEALED_KINDS = frozenset({LetterKind.COMPLAINT_GUIDANCE, LetterKind.DENUNCIATION_PASSED})
-"""That such a letter exists says what its question was: only the named readers see it, and each opening is noted (D6)."""
-
 NO_WAY = "Không có địa chỉ thư điện tử, địa chỉ gửi thư hoặc số điện thoại dùng được"
 TOO_OLD = "Thư được yêu cầu từ lâu mà sổ gửi chưa có: chờ Văn phòng xem xét trước khi gửi"
 RESTORED = "Dữ liệu vừa được phục hồi từ bản sao lưu, có thể thư đã được gửi: chờ Văn phòng xem xét"

@@ -22,12 +22,12 @@ from uuid import UUID
 from pymongo import IndexModel
 from pymongo.errors import BulkWriteError
 
-from contracts.model import DeliveryState
+from contracts.model import SEALED_KINDS, DeliveryState
 from kit import auth
 from kit.errors import Conflict, NotFound
 from kit.mongo import Collection, CollectionSpec, Database, Document, ServerClock, aggregate, only_duplicates
 from kit.outbox import Change, Decide, Outbox, spec
-from services.notify.domain import FOR_STAFF, IN_FLIGHT, OPEN, SEALED_KINDS, STATUS, UNSENT, WAITING, State
+from services.notify.domain import FOR_STAFF, IN_FLIGHT, OPEN, STATUS, UNSENT, WAITING, State
 
 LEDGER = "ledger"
 ERASED = "erased"

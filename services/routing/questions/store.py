@@ -14,7 +14,7 @@ from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from contracts.envelope import Event
-from contracts.model import CLOSED_STATES, CaseState, CaseStatus, DeliveryState, QuestionState, QuestionStateData
+from contracts.model import CLOSED_STATES, SEALED_KINDS, CaseState, CaseStatus, DeliveryState, QuestionState, QuestionStateData
 from kit.errors import NotFound
 from kit.mongo import FAST, Collection, CollectionSpec, Database, Document, ServerClock, aggregate, only_duplicates
 from kit.outbox import Outbox, spec
@@ -142,14 +142,19 @@ async def case_numbered(collection: Collection, agency: str, number: str) -> Doc
     return await collection.find_one({"agency": agency, "case_number": number.strip().upper()}, _WITHOUT_EVENTS)
 
 
-async def unplaced(collection: Collection, limit: int = 500) -> list[Document]:
-    """Cases of every agency that no dialogue has taken: the worker places each in its own agency's."""
-    cursor = collection.find(
-        {"dialogue": None, "status": {"$in": [CaseStatus.OPEN.value]}},
-        {"agency": 1, "plan": 1, "received_at": 1},
-        hint="unplaced",
-    )
-    return await cursor.limit(limit).to_list(limit)
+async def plans_waiting(collection: Collection) -> list[tuple[str, str]]:
+    """(agency, plan) of all agencies' plans with cases that no dialogue has taken: the worker acts for each in its own."""
+    stages: list[Document] = [
+        {"$match": {"dialogue": None, "status": CaseStatus.OPEN.value}},
+        {"$group": {"_id": {"agency": "$agency", "plan": "$plan"}}},
+    ]
+    return [(row["_id"]["agency"], row["_id"]["plan"]) async for row in aggregate(collection, stages, hint="unplaced")]
+
+
+async def unplaced(collection: Collection, agency: str, plan: str, limit: int = 500) -> list[Document]:
+    """Cases of a plan that no dialogue has taken."""
+    waiting = {"agency": agency, "plan": plan, "dialogue": None, "status": CaseStatus.OPEN.value}
+    return await collection.find(waiting, {"received_at": 1}, hint="unplaced").limit(limit).to_list(limit)
 
 
 # Questions
@@ -313,15 +318,19 @@ async def keep_deliveries(collection: Collection, events: Sequence[Event[Deliver
             raise
 
 
-async def deliveries_of_case(collection: Collection, agency: str, case_id: UUID) -> list[Document]:
-    """What became of the letters about a case, oldest first."""
-    return await collection.find({"agency": agency, "case": case_id}).sort("at", 1).limit(500).to_list(500)
+async def deliveries_of_case(collection: Collection, agency: str, case_id: UUID, *, sealed: bool = False) -> list[Document]:
+    """What became of the letters about a case, oldest first; with `sealed`, of those about its sealed questions too (D6)."""
+    query: Document = {"agency": agency, "case": case_id}
+    if not sealed:
+        query["kind"] = {"$nin": sorted(SEALED_KINDS)}
+    return await collection.find(query).sort("at", 1).limit(500).to_list(500)
 
 
 async def deliveries_of_cases(collection: Collection, agency: str, ids: Iterable[UUID]) -> dict[UUID, list[Document]]:
-    """Case → its deliveries."""
+    """Case → its deliveries, those about sealed questions apart."""
     found: dict[UUID, list[Document]] = {}
-    async for row in collection.find({"agency": agency, "case": {"$in": list(ids)}}).sort("at", 1):
+    query = {"agency": agency, "case": {"$in": list(ids)}, "kind": {"$nin": sorted(SEALED_KINDS)}}
+    async for row in collection.find(query).sort("at", 1):
         found.setdefault(row["case"], []).append(row)
     return found
 

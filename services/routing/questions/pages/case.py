@@ -84,7 +84,8 @@ async def _page(desk: Desk, request: Request, session: Session, case_id: UUID, *
     agency, now = desk.routing.agencies[session.agency], desk.routing.clock()
     case = await store.case(desk.cases, session.agency, case_id)
     found = await store.questions_of_case(desk.questions, session.agency, case_id)
-    letters = await store.deliveries_of_case(desk.routing.database["deliveries"], session.agency, case_id)
+    sealed = session.may_read_sealed
+    letters = await store.deliveries_of_case(desk.routing.database["deliveries"], session.agency, case_id, sealed=sealed)
     movable = (CaseStatus.OPEN, CaseStatus.LATE, CaseStatus.ADMITTED)
     is_office = session.has(Role.OFFICE)
     shown: dict[str, Any] = {
@@ -92,7 +93,8 @@ async def _page(desk: Desk, request: Request, session: Session, case_id: UUID, *
         "facts": views.case_facts(case, await desk.dialogue_of(case)),
         "person": views.person_facts(case, desk.who(session)),
         "rows": views.rows(found, agency, now, {case_id: case}),
-        "withheld": len(set(case["questions"]) - {q["_id"] for q in found}),
+        # Beside a name, even their number would say too much to anybody else (D6).
+        "withheld": len(set(case["questions"]) - {q["_id"] for q in found}) if sealed else 0,
         "deliveries": views.deliveries(letters),
         "timeline": await desk.timeline(session, await store.history(desk.cases, session.agency, case_id)),
         "may_decide": is_office and case["status"] == CaseStatus.LATE,
