@@ -1,28 +1,34 @@
 """The staff desk, page by page, on a real MongoDB: one question from triage to its answer, refusals, conflicts, sealed ones."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import orjson
 import pytest
 
-from contracts.model import QuestionState
+from contracts.envelope import Event
+from contracts.model import DeliveryState, LetterKind, QuestionState
+from kit.agency import Unit
 from kit.auth import COOKIE, READ_SEALED, Role, Session
 from kit.clock import TZ
-from kit.errors import Invalid, NotFound
+from kit.errors import Conflict, Invalid, NotFound
 from kit.mongo import Document
 from kit.outbox import Relay
 from services.routing.bootstrap import application
 from services.routing.calendars import day_off_entry
 from services.routing.context import Routing
-from services.routing.questions import store, usecases
+from services.routing.questions import afterwards, domain, store, usecases, words
+from services.routing.questions.domain import Who
 from services.routing.questions.usecases import Outcome, OutcomeKind
+from services.routing.staff import usecases as staff
+from services.routing.staff.domain import LOCK_AFTER, LOCK_FOR
 from tests.routing import (
     DENUNCIATION,
     MEASURE,
@@ -450,3 +456,123 @@ async def test_a_day_off_added_later_moves_the_clocks_that_run(desk: Desk) -> No
 async def test_those_without_a_queue_are_led_to_their_work(desk: Desk) -> None:
     assert (await desk.browser(Role.ADMINISTRATOR).get(DESK)).headers["location"].endswith("/can-bo/tai-khoan")
     assert (await desk.browser(Role.CONTROL).get(DESK)).headers["location"].endswith("/bao-cao/")
+
+
+async def test_a_letter_about_a_sealed_question_is_on_no_page_but_its_readers(desk: Desk) -> None:
+    """Beside the person's name, the letter or the number of what is withheld would say what was asked (D6)."""
+    event = registration(SCIENCE, "", "", "", DENUNCIATION)
+    await take(desk.routing, event)
+    sent = [delivery(event.subject, LetterKind.RECEIPT), delivery(event.subject, LetterKind.DENUNCIATION_PASSED)]
+    await store.keep_deliveries(desk.routing.database["deliveries"], sent)
+    path = f"{DESK}phieu/{event.subject}"
+    closed_letter = words.LETTERS[LetterKind.DENUNCIATION_PASSED]
+    for browser in (desk.browser(Role.OFFICE), desk.browser(Role.LEADERSHIP)):
+        page = (await browser.get(path)).text
+        assert words.LETTERS[LetterKind.RECEIPT] in page
+        assert closed_letter not in page
+        assert "xem xét riêng" not in page
+    reader = (await desk.browser(Role.OFFICE, sealed=True).get(path)).text
+    assert closed_letter in reader
+    assert "1 nội dung đang được xem xét riêng" in reader
+
+
+def delivery(case: str, kind: LetterKind) -> Event[DeliveryState]:
+    state = DeliveryState(
+        letter_key=f"registration/{case}/{kind}", kind=kind, owner="routing", case=UUID(case), status="posted", reason="", at=NOW
+    )
+    return Event[DeliveryState](
+        id=uuid4(), source="notify", type="delivery.posted.v1", subject=f"{case}/{kind}", time=NOW, dataschema="DeliveryState",
+        agency=SON_LA, sequence=1, data=state,
+    )  # fmt: skip
+
+
+async def test_a_walk_in_cut_off_after_its_case_gets_its_question(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    routing = desk.routing
+    person = {"name": "Vàng A Mẫu", "phone": "0912000000"}
+    with monkeypatch.context() as crash:
+        crash.setattr(afterwards, "settle", cut_off)
+        with pytest.raises(ConnectionError):
+            await usecases.open_walk_in(routing, acting(routing), "son-la-2022-1", person, SCIENCE, key="phieu-2")
+    (case,) = await routing.cases.collection.find({}).to_list(None)
+    assert await routing.questions.collection.count_documents({}) == 0
+    clock(desk).now += timedelta(minutes=5)
+    await afterwards.finish_left_behind(routing)
+    (question,) = await routing.questions.collection.find({}).to_list(None)
+    assert (question["case"], question["_id"]) == (case["_id"], case["questions"][0])
+    assert (question["text"], question["source"]) == (SCIENCE, "walk_in")
+
+
+async def cut_off(*_: object) -> None:
+    raise ConnectionError
+
+
+async def test_merged_into_one_that_ended_meanwhile_its_case_is_closed_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    routing = desk.routing
+    first, second = registration(SCIENCE), registration(SCIENCE)
+    await take(routing, first, second)
+    source, target = await desk.question(first.subject), await desk.question(second.subject)
+    reserve = store.reserve_merge
+
+    async def reserve_and_end(*args: Any) -> bool:
+        reserved = await reserve(*args)
+        who = Who(frozenset({"office"}))
+        await usecases.decide(
+            routing, SON_LA, target["_id"], lambda d: domain.withdrawn(d, acting(routing), who, "Đã rút qua điện thoại")
+        )
+        return reserved
+
+    monkeypatch.setattr(store, "reserve_merge", reserve_and_end)
+    await usecases.merge(routing, acting(routing), Who(frozenset({"office"})), source["_id"], target["_id"], "Cùng nội dung")
+    case = await store.case(routing.cases.collection, SON_LA, UUID(first.subject))
+    assert case["status"] == "withdrawn"
+
+
+async def test_a_unit_that_is_none_is_not_proposed(desk: Desk) -> None:
+    event = registration(UNCLEAR)
+    await take(desk.routing, event)
+    question = await desk.question(event.subject)
+    assert (await desk.browser(Role.OFFICE).act(question, "de-xuat", unit="khong-co", reason="x")).status_code == 422
+
+
+async def test_many_passwords_tried_at_once_are_no_more_than_one_after_the_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    routing, checked = desk.routing, 0
+
+    async def wrong(_hash: str, _password: str) -> bool:
+        nonlocal checked
+        checked += 1
+        await asyncio.sleep(0)
+        return False
+
+    monkeypatch.setattr(staff, "_verify", wrong)
+    tries = [staff.sign_in(routing.staff, acting(routing), "vanphong", f"mat-khau-{n}") for n in range(40)]
+    answers = await asyncio.gather(*tries, return_exceptions=True)
+    assert checked == LOCK_AFTER
+    assert sum(isinstance(a, Conflict) for a in answers) == 40 - LOCK_AFTER
+    clock(desk).now += LOCK_FOR
+    assert await staff.sign_in(routing.staff, acting(routing), "vanphong", "mat-khau") is None
+    assert checked == LOCK_AFTER + 1
+
+
+async def test_before_seven_in_the_morning_a_unit_of_today_is_known(desk: Desk) -> None:
+    """Half past midnight in Vietnam is still yesterday in UTC."""
+    event = registration(UNCLEAR)
+    await take(desk.routing, event)
+    asked: list[date] = []
+    agency = desk.routing.agencies[SON_LA]
+
+    class Watched:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(agency, name)
+
+        def units_on(self, day: date) -> tuple[Unit, ...]:
+            asked.append(day)
+            return agency.units_on(day)
+
+    clock(desk).now = datetime(2022, 4, 25, 17, 30, tzinfo=UTC)
+    question = await desk.question(event.subject)
+    routing = replace(desk.routing, agencies={SON_LA: Watched()})  # type: ignore[dict-item]
+    who = Who(frozenset({"office"}))
+    await usecases.transfer(routing, acting(routing), who, question["_id"], "van-phong")
+    assert asked == [date(2022, 4, 26)]

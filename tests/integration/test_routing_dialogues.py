@@ -1,5 +1,6 @@
 """Dialogues on a real MongoDB: changes everybody is told of, invitations that survive a crash anywhere, the meeting of S5, S3."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date, datetime, timedelta
@@ -18,6 +19,7 @@ from services.routing.context import Routing
 from services.routing.dialogues import fanouts, papers, recount, usecases
 from services.routing.dialogues import store as dialogue_store
 from services.routing.dialogues.domain import Terms
+from services.routing.questions import afterwards
 from services.routing.questions import store as questions_store
 from services.routing.questions import usecases as questions
 from services.routing.questions.domain import Body, Who
@@ -260,6 +262,59 @@ async def test_one_number_for_a_wave_and_only_then_it_goes_out(routing: Routing)
 
 
 # S3
+
+
+async def test_what_changed_while_its_document_was_made_does_not_go_out(
+    routing: Routing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialogue_id = await planned(routing, terms(at(2022, 5, 11, 8)))
+    who = acting(routing)
+    await usecases.draft_wave(
+        routing, who, dialogue_id, 1, papers.first_wave(routing.agencies[SON_LA], await dialogue_of(routing, dialogue_id))
+    )
+    await usecases.number_wave(routing, who, dialogue_id, 1, "05", date(2022, 4, 4))
+    make = usecases.invitation_pdf
+
+    async def make_while_it_moves(*args: Any) -> bytes:
+        made = await make(*args)
+        elsewhere = terms(at(2022, 5, 11, 8), place="Phòng họp tầng 2")
+        await usecases.change_dialogue(routing, who, dialogue_id, elsewhere, "Hội trường đang sửa")
+        return made
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(usecases, "invitation_pdf", make_while_it_moves)
+        with pytest.raises(Conflict):
+            await usecases.issue_wave(routing, who, dialogue_id, 1)
+    assert (await dialogue_of(routing, dialogue_id))["waves"][0]["status"] == "numbered"
+    await usecases.issue_wave(routing, who, dialogue_id, 1)
+    await usecases.issue_wave(routing, who, dialogue_id, 1)  # pressed twice
+    assert (await dialogue_of(routing, dialogue_id))["waves"][0]["status"] == "issued"
+
+
+async def test_a_number_is_one_plans_however_often_it_is_pressed(routing: Routing) -> None:
+    plan = PlanState(number="12/KH-SKHCN", year=2022, title="Kế hoạch đối thoại năm 2022")
+    who = acting(routing)
+    presses = await asyncio.gather(*(usecases.publish_plan(routing, who, plan) for _ in range(8)), return_exceptions=True)
+    assert [type(p) for p in presses if not isinstance(p, str)] == [Conflict] * 7
+    assert await routing.plans.collection.count_documents({"agency": SON_LA, "number": "12/KH-SKHCN"}) == 1
+    other = await usecases.publish_plan(routing, who, plan.model_copy(update={"number": "13/KH-SKHCN"}))
+    with pytest.raises(Conflict):
+        await usecases.edit_plan(routing, who, other, {"number": "12/KH-SKHCN"}, "Ghi nhầm số")
+    assert await usecases.publish_plan(routing, acting(routing, agency=BAC_KAN), plan)
+
+
+async def test_a_plan_without_a_dialogue_keeps_no_other_plans_registrations_waiting(
+    routing: Routing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions_store.unplaced, "__defaults__", (3,))
+    await take(routing, *(registration(SCIENCE, plan="son-la-khong-hoi-nghi") for _ in range(5)))
+    early = registration(SCIENCE, plan=f"{SON_LA}-sau")
+    await take(routing, early)
+    plan = PlanState(number="14/KH-SKHCN", year=2022, title="Kế hoạch đối thoại năm 2022")
+    await usecases.publish_plan(routing, acting(routing), plan, plan_id=f"{SON_LA}-sau")
+    dialogue_id = await usecases.add_dialogue(routing, acting(routing), f"{SON_LA}-sau", 1, terms(at(2022, 5, 11, 8)))
+    await afterwards.place_waiting(routing)
+    assert (await case_of(routing, UUID(early.subject)))["dialogue"] == dialogue_id
 
 
 async def test_a_day_off_added_moves_open_deadlines_and_leaves_closed_ones(routing: Routing) -> None:

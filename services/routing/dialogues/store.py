@@ -11,7 +11,11 @@ from kit.outbox import Outbox, spec
 from services.routing import calendars, numbers
 
 SPECS: tuple[CollectionSpec, ...] = (
-    spec("plans", IndexModel([("agency", 1), ("year", -1)], name="by_year")),
+    spec(
+        "plans",
+        IndexModel([("agency", 1), ("year", -1)], name="by_year"),
+        IndexModel([("agency", 1), ("year", 1), ("number", 1)], name="by_number", unique=True),
+    ),
     spec(
         "dialogues",
         IndexModel([("agency", 1), ("plan", 1), ("ordinal", 1)], name="by_plan"),

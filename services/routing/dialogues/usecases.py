@@ -7,6 +7,8 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
+from pymongo.errors import DuplicateKeyError
+
 from contracts.model import FileRef, PlanState
 from kit.acting import Acting
 from kit.agency import Agency
@@ -16,6 +18,7 @@ from kit.documents import Document as Paper
 from kit.documents import render_pdf
 from kit.errors import Conflict, Invalid
 from kit.mongo import Document
+from kit.outbox import Change, Decide
 from services.routing import numbers
 from services.routing.calendars import confirmation_entry, day_off_entry, working_day_entry
 from services.routing.context import Routing
@@ -36,21 +39,25 @@ async def publish_plan(routing: Routing, acting: Acting, plan: PlanState, *, pla
     With `plan_id` publishing twice is publishing once.
     """
     state, acts = domain.new_plan(acting, plan)
-    if plan_id is None and await store.plan_numbered(routing.plans.collection, acting.agency, plan.year, plan.number):
-        raise Conflict("a plan of this number exists")
     # A dialogue's id ends in its ordinal and shares the plan's topic, so further plans of a year get a letter, never a digit.
     wanted = [plan_id] if plan_id else [f"{acting.agency}-{plan.year}{letter}" for letter in ("", *ascii_lowercase[1:])]
     for _id in wanted:
         if await routing.plans.insert(await routing.plans.new(_id, acting.agency, state, acts)):
             return _id
+        known = await store.plan_numbered(routing.plans.collection, acting.agency, plan.year, plan.number)
+        if known is not None and known["_id"] != plan_id:
+            raise Conflict("a plan of this number exists")
     if plan_id is None:
         raise Conflict("too many plans in this year")
     return plan_id
 
 
 async def edit_plan(routing: Routing, acting: Acting, plan_id: str, values: dict[str, Any], reason: str) -> None:
-    """Change what a plan says."""
-    await routing.plans.change(plan_id, acting.agency, domain.edit_plan(acting, values, reason))
+    """Change what a plan says. Raises `Conflict` when another plan of the year has the number."""
+    try:
+        await routing.plans.change(plan_id, acting.agency, domain.edit_plan(acting, values, reason))
+    except DuplicateKeyError:
+        raise Conflict("a plan of this number exists") from None
 
 
 async def record_posting(routing: Routing, acting: Acting, plan_id: str, place: str, posted_on: date) -> None:
@@ -128,7 +135,7 @@ async def issue_wave(routing: Routing, acting: Acting, dialogue_id: str, n: int)
     if wave is None or wave["number"] is None:
         raise Conflict("the invitation has no number")
     file = FileRef.model_validate(wave["signed"]) if wave["signed"] else await _freeze_invitation(routing, dialogue, wave)
-    await routing.dialogues.change(dialogue_id, acting.agency, waves.issue_wave(acting, n, file))
+    await routing.dialogues.change(dialogue_id, acting.agency, _as_read(dialogue, waves.issue_wave(acting, n, file)))
 
 
 async def send_on(routing: Routing, acting: Acting, dialogue_id: str, n: int) -> None:
@@ -229,7 +236,7 @@ async def issue_notice(routing: Routing, acting: Acting, dialogue_id: str) -> No
     file: FileRef | None = None
     if written and not written["no_conclusion"] and written["number"]:
         file = FileRef.model_validate(written["signed"]) if written["signed"] else await _freeze_notice(routing, dialogue)
-    await routing.dialogues.change(dialogue_id, acting.agency, conclusion.issue(acting, file))
+    await routing.dialogues.change(dialogue_id, acting.agency, _as_read(dialogue, conclusion.issue(acting, file)))
 
 
 async def notice_pdf(routing: Routing, dialogue: Document) -> bytes:
@@ -296,6 +303,18 @@ async def _reckoning(routing: Routing, agency: str) -> tuple[WorkCalendar, BackP
 
 async def _render(routing: Routing, paper: Paper) -> bytes:
     return await asyncio.to_thread(render_pdf, paper, Path(routing.settings.fonts_dir))
+
+
+def _as_read(read: Document, decide: Decide) -> Decide:
+    """Decide only on what was `read`: the document that goes out was made from it. Raises `Conflict` if it changed since."""
+
+    def checked(document: Document) -> Change | None:
+        change = decide(document)
+        if change is not None and document["seq"] != read["seq"]:
+            raise Conflict("changed while its document was made")
+        return change
+
+    return checked
 
 
 async def _keep_signed(routing: Routing, agency: str, dialogue_id: str, name: str, content: bytes) -> FileRef:

@@ -256,7 +256,9 @@ ACTS: tuple[DeskAct, ...] = (
     ),
     DeskAct(
         "de-xuat", "Đề xuất đơn vị khác", "Đã ghi đề xuất.", UnitForm,
-        _decided(lambda acting, who, form: lambda d: domain.proposed(d, acting, who, form.unit, form.reason)),
+        lambda routing, acting, who, _id, form: usecases.propose(
+            routing, acting, who, _id, form.unit, form.reason, seen=form.seen
+        ),
         _office(State.TRIAGE, State.PROPOSED), "unit_reason", first=_proposed_unit,
         hint="Đề xuất chưa làm phát sinh thời hạn; thời hạn chỉ tính khi chuyển.",
     ),

@@ -27,6 +27,7 @@ from services.routing.questions.registrations import New, classified, meeting_da
 
 ACTOR = "system:routing"
 PAUSE = 5.0
+WALK_IN_TITLE = "Nội dung phát biểu tại Hội nghị"
 Worker = Callable[[], Awaitable[None]]
 
 
@@ -79,6 +80,8 @@ async def _do(routing: Routing, document: Document, entry: Mapping[str, Any]) ->
             return letters.to_unit(agency, document, entry, url)
         case "children":
             await _insert_children(routing, document, entry)
+        case "ask":
+            await _ask(routing, document, entry)
         case "seal_apart":
             await _seal_apart(routing, document, entry)
         case "close_case":
@@ -143,6 +146,14 @@ async def _feedback_due(routing: Routing, case: Document) -> str | None:
 
 async def _insert_children(routing: Routing, parent: Document, entry: Mapping[str, Any]) -> None:
     await _insert_beside(routing, parent, entry, [(c["id"], c["text"], None) for c in entry["children"]])
+
+
+async def _ask(routing: Routing, case: Document, entry: Mapping[str, Any]) -> None:
+    """The question of a walk-in, first raised at the meeting (D10)."""
+    agency = routing.agencies[case["agency"]]
+    section = SectionText(no=1, title=WALK_IN_TITLE, text=entry["text"])
+    new = new_question(agency, _acting(case, entry), domain.question_id(case["_id"], 1), case=case, section=section)
+    await routing.questions.insert(await routing.questions.new(new.id, agency.code, new.state, new.acts))
 
 
 async def _seal_apart(routing: Routing, parent: Document, entry: Mapping[str, Any]) -> None:
@@ -225,11 +236,14 @@ async def _questions_to_feedback(routing: Routing, case: Document, entry: Mappin
 
 async def place_waiting(routing: Routing) -> None:
     """Registrations that came before their dialogue was known are placed when it is (D1)."""
-    for row in await store.unplaced(routing.cases.collection):
-        dialogues = await dialogue_store.dialogues_of_plan(routing.dialogues.collection, row["agency"], row["plan"])
-        found = placement(dialogues, None, row["received_at"])
-        if found.dialogue is not None:
-            await place_case(routing, Acting(row["agency"], ACTOR, routing.clock()), row["_id"], found.dialogue, late=found.late)
+    for agency, plan in await store.plans_waiting(routing.cases.collection):
+        dialogues = await dialogue_store.dialogues_of_plan(routing.dialogues.collection, agency, plan)
+        if not dialogues:
+            continue  # a plan may be open for months before its first dialogue is known
+        for row in await store.unplaced(routing.cases.collection, agency, plan):
+            found = placement(dialogues, None, row["received_at"])
+            if found.dialogue is not None:
+                await place_case(routing, Acting(agency, ACTOR, routing.clock()), row["_id"], found.dialogue, late=found.late)
 
 
 async def place_case(routing: Routing, acting: Acting, case_id: UUID, dialogue: str, *, late: bool = False) -> None:

@@ -366,7 +366,12 @@ def merged(document: Document, acting: Acting, who: Who, into: UUID, reason: str
     """Answered together with another question; it then stands outside every sum."""
     if document.get("merged_from"):
         raise Conflict("others were merged into it")
-    return move(document, acting, who, State.MERGED, reason=needs_reason(reason), changes={"into": str(into)}, merged_into=into)
+    # The other may have ended meanwhile: then nobody else would look whether this one's case is closed.
+    look = {"id": f"close/{document['seq'] + 1}", "do": "close_case", "at": acting.now, "by": acting.actor}
+    return move(
+        document, acting, who, State.MERGED, reason=needs_reason(reason), changes={"into": str(into)}, todo=[look],
+        merged_into=into,
+    )  # fmt: skip
 
 
 # In the unit and with the leadership (D7)

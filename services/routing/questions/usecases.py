@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
-from contracts.model import CaseSource, CaseStatus, LetterKind, QuestionState, RegistrantKind, SectionText
+from contracts.model import CaseSource, CaseStatus, LetterKind, QuestionState, RegistrantKind
 from kit.acting import Acting
 from kit.auth import Session
 from kit.calendar import WorkCalendar
-from kit.clock import local
+from kit.clock import local, local_date
 from kit.errors import Conflict, Forbidden, Invalid, NotFound
 from kit.mongo import Document
 from kit.outbox import Change, Decide, step
@@ -20,7 +20,7 @@ from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
 from services.routing.questions import afterwards, domain, letters, rules, store
 from services.routing.questions.domain import NO_BODY, Body, Who
-from services.routing.questions.registrations import meeting_day, new_question
+from services.routing.questions.registrations import meeting_day
 
 OFFICE = Who(frozenset({"office"}))
 """For acts that other parts of the office's work make: the meeting, the notice."""
@@ -87,7 +87,7 @@ async def transfer(
 
     def decision(current: Document) -> Change:
         chosen = unit or (current.get("proposal") or {}).get("unit")
-        if chosen is None or not any(u.code == chosen for u in agency.units_on(acting.now.date())):
+        if chosen is None or not any(u.code == chosen for u in agency.units_on(local_date(acting.now))):
             raise Invalid({"unit": "Xin chọn đơn vị đang hoạt động trong danh sách."})
         return domain.transferred(current, acting, who, chosen, clock)
 
@@ -103,6 +103,14 @@ async def _meeting_on(routing: Routing, question: Document) -> date | None:
     if question["dialogue"] is None:
         return None
     return meeting_day(await dialogue_store.dialogue(routing.dialogues.collection, question["agency"], question["dialogue"]))
+
+
+async def propose(
+    routing: Routing, acting: Acting, who: Who, question_id: UUID, unit: str, reason: str, *, seen: int | None = None
+) -> None:
+    """Propose another unit than the software did; no clock starts (D5)."""
+    _known_unit(routing, acting, unit)
+    await decide(routing, acting.agency, question_id, lambda d: domain.proposed(d, acting, who, unit, reason), seen=seen)
 
 
 async def merge(
@@ -281,7 +289,6 @@ async def open_walk_in(
     dialogue = await routing.dialogues.get(dialogue_id, acting.agency)
     agency = routing.agencies[acting.agency]
     case_id = uuid5(_WALK_INS, f"{acting.agency}/{dialogue_id}/{key or acting.now.isoformat()}/{text.strip()}")
-    question = domain.question_id(case_id, 1)
     head = {
         "_id": case_id,
         "case_number": f"{agency.case_prefix}-{local(acting.now).year}-HN{case_id.int % 1_000_000:06d}",
@@ -291,9 +298,8 @@ async def open_walk_in(
         "received_at": acting.now,
         "recorded_at": acting.now,
     }
-    section = SectionText(no=1, title="Nội dung phát biểu tại Hội nghị", text=text.strip())
-    new = new_question(agency, acting, question, case=head, section=section)
-    await routing.questions.insert(await routing.questions.new(new.id, agency.code, new.state, new.acts))
+    # The case is kept first and promises the question, so that neither can be without the other.
+    ask = {"id": "ask/1", "do": "ask", "text": text.strip(), "at": acting.now, "by": acting.actor}
     act = acting.act("case.opened.v1")
     state = {key: value for key, value in head.items() if key != "_id"} | {
         "channel": None,
@@ -305,7 +311,7 @@ async def open_walk_in(
         "preferred_way": None,
         "incomplete": [],
         "files": [],
-        "questions": [question],
+        "questions": [domain.question_id(case_id, 1)],
         "registration_seq": 0,
         "speaking_order": None,
         "invited_on": None,
@@ -313,8 +319,11 @@ async def open_walk_in(
         "attendance": CaseStatus.ATTENDED.value,
         "attendance_note": "",
         "steps": [step(act, 1, CaseStatus.ATTENDED.value)],
+        "todo": [ask],
     }
-    await routing.cases.insert(await routing.cases.new(case_id, agency.code, state, [act]))
+    case = await routing.cases.new(case_id, agency.code, state, [act])
+    await routing.cases.insert(case)
+    await afterwards.settle(routing, routing.cases, [case])
     return case_id
 
 
@@ -395,7 +404,7 @@ async def _meeting_has_begun(routing: Routing, acting: Acting, question: Documen
 
 
 def _known_unit(routing: Routing, acting: Acting, unit: str | None) -> None:
-    if not any(u.code == unit for u in routing.agencies[acting.agency].units_on(acting.now.date())):
+    if not any(u.code == unit for u in routing.agencies[acting.agency].units_on(local_date(acting.now))):
         raise Invalid({"unit": "Xin chọn đơn vị đang hoạt động trong danh sách."})
 
 

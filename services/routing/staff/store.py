@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from pymongo import IndexModel
+from pymongo import IndexModel, ReturnDocument
 
 from contracts.model import StaffState
 from kit.mongo import CollectionSpec, Database, Document, ServerClock
@@ -81,11 +81,16 @@ class StaffStore:
         found: dict[str, Any] = await self._failures.find_one({"_id": account_id(agency, username)}) or {}
         return found.get("count", 0), found.get("last")
 
-    async def count_failure(self, agency: str, username: str, now: datetime) -> None:
-        """One more wrong password."""
-        await self._failures.update_one(
-            {"_id": account_id(agency, username)}, {"$inc": {"count": 1}, "$set": {"last": now}}, upsert=True
+    async def count_try(self, agency: str, username: str, now: datetime) -> int:
+        """One more try, wrong until it is forgotten; returns how many there were, those of long ago apart."""
+        recent = {"$gt": ["$last", now - LOCK_FOR]}
+        after: dict[str, Any] | None = await self._failures.find_one_and_update(
+            {"_id": account_id(agency, username)},
+            [{"$set": {"count": {"$cond": [recent, {"$add": ["$count", 1]}, 1]}, "last": now}}],
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
         )
+        return after["count"] if after else 1
 
     async def forget_failures(self, agency: str, username: str) -> None:
         """The right password was given."""

@@ -90,10 +90,12 @@ async def password_is_right(store: StaffStore, acting: Acting, username: str, pa
     failures, last = await store.failures(acting.agency, username)
     if domain.is_locked(failures, last, acting.now):
         raise Conflict("locked")
+    # Counted before it is checked, so that many tried at once are no more tries.
+    if await store.count_try(acting.agency, username, acting.now) > domain.LOCK_AFTER:
+        raise Conflict("locked")
     account = await store.account(acting.agency, username)
     right = await _verify(account["password_hash"] if account else _NOBODY, password)
     if account is None or not right or account["disabled"]:
-        await store.count_failure(acting.agency, username, acting.now)
         return None
     await store.forget_failures(acting.agency, username)
     return account
