@@ -1,0 +1,285 @@
+"""What people do, in a real browser on the whole stack, without JavaScript, on a phone."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from cli.up import sign_ins
+from deploy.local.stack import LocalStack
+from tests.browser.visiting import Visitor, aged, assert_nothing_personal
+from tests.stack import start_everything
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.stack, pytest.mark.browser]
+
+FORMS = {
+    "son-la": ["name", "address", "phone", "sections.1", "sections.2", "sections.3", "sections.4", "sections.5", "email"],
+    "bac-kan": ["name", "phone", "address", "email", "sections.1", "sections.2"],
+}
+PERSON = {
+    "name": "Hà Thị Duyệt",
+    "address": "Bản Thử, xã Mẫu",
+    "phone": "0912 345 678",
+    "email": "ha.thi.duyet@nguoi.example",
+}
+QUESTION = "Cân đồng hồ ở chợ bao lâu phải kiểm định đo lường một lần?"
+ANSWER = "Cân đồng hồ lò xo được kiểm định mười hai tháng một lần, tại Chi cục."
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    with LocalStack(tmp_path_factory.mktemp("people")) as stack:
+        start_everything(stack)
+        yield stack
+
+
+@pytest_asyncio.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        await browser.close()
+
+
+@asynccontextmanager
+async def visitor(browser: Browser, stack: LocalStack) -> AsyncIterator[Visitor]:
+    somebody = await Visitor.arriving(browser, stack.public_url)
+    yield somebody
+    await somebody.leave()
+
+
+@asynccontextmanager
+async def member(browser: Browser, stack: LocalStack, login: str, agency: str = "bac-kan") -> AsyncIterator[Visitor]:
+    """A member of staff at the own desk."""
+    async with visitor(browser, stack) as somebody:
+        await somebody.open(f"/{agency}/can-bo/")
+        await sign_in(somebody, stack, login, agency)
+        yield somebody
+
+
+async def sign_in(somebody: Visitor, stack: LocalStack, login: str, agency: str = "bac-kan") -> None:
+    password = next(s["password"] for s in sign_ins(stack) if (s["agency"], s["login"]) == (agency, login))
+    await somebody.fill({"username": login, "password": password})
+    await somebody.press("Đăng nhập")
+
+
+async def register(somebody: Visitor, agency: str, sections: dict[str, str]) -> tuple[str, str]:
+    """A registration sent; the answer names its tracking code and its case number."""
+    await somebody.open(f"/{agency}/")
+    await somebody.follow("Đăng ký tham gia")
+    await somebody.fill({**PERSON, **sections})
+    await somebody.page.locator("[name=consent]").check()
+    await somebody.press("Gửi phiếu đăng ký")
+    return await somebody.page.locator("p.code").inner_text(), await somebody.page.locator("dd strong").first.inner_text()
+
+
+async def track(somebody: Visitor, agency: str, code: str) -> None:
+    await somebody.open(f"/{agency}/tra-cuu")
+    await somebody.fill({"code": code})
+    await somebody.press("Xem tình hình xử lý")
+
+
+async def find_question(somebody: Visitor, case_number: str, path: str = "/bac-kan/can-bo/") -> str:
+    """The address of the registration's question in a queue, once it has come there."""
+
+    async def there() -> str | None:
+        await somebody.open(path)
+        link = somebody.page.get_by_role("main").get_by_role("link", name=case_number)
+        return await link.get_attribute("href") if await link.count() else None
+
+    found = await eventually(there, every=0.3)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("agency", FORMS)
+async def test_a_form_corrected_and_sent_with_the_keyboard_then_followed(
+    stack: LocalStack, browser: Browser, agency: str
+) -> None:
+    async with visitor(browser, stack) as person:
+        await person.open(f"/{agency}/")
+        await person.follow("Đăng ký tham gia")
+        reached = await person.tab_through()
+        assert [name for name in reached if name in FORMS[agency]] == FORMS[agency]
+        assert reached[-1] != "consent"
+        assert reached.index("consent") + 1 == reached.index("Gửi phiếu đăng ký")
+
+        await person.fill({"name": PERSON["name"], "phone": "12", "sections.1": QUESTION})
+        await person.press("Gửi phiếu đăng ký")
+        assert await person.sees("Có 2 mục cần sửa")
+        assert await person.page.locator("#loi-phone, #loi-consent").count() == 2
+        assert await person.page.locator("[name=name]").input_value() == PERSON["name"]
+        assert await person.page.locator("[name='sections.1']").input_value() == QUESTION
+
+        await person.fill(PERSON)
+        await person.page.locator("[name=consent]").focus()
+        await person.page.keyboard.press("Space")
+        await person.page.keyboard.press("Tab")
+        async with person.page.expect_navigation():
+            await person.page.keyboard.press("Enter")
+        await person.look()
+        code = await person.page.locator("p.code").inner_text()
+
+        await track(person, agency, "không phải mã")
+        assert await person.sees("Mã tra cứu chưa đúng")
+        await person.fill({"code": code.lower().replace("-", " ")})
+        await person.press("Xem tình hình xử lý")
+        assert await person.sees("Đã tiếp nhận")
+        assert_nothing_personal(person.addresses, [*PERSON.values(), code, QUESTION])
+
+
+async def test_a_question_goes_from_the_form_to_its_approved_answer(stack: LocalStack, browser: Browser) -> None:
+    async with visitor(browser, stack) as person:
+        code, case_number = await register(person, "bac-kan", {"sections.2": QUESTION})
+
+        async with member(browser, stack, "vanphong") as office:
+            address = await find_question(office, case_number)
+            await office.open(address)
+            await office.follow("Chuyển đơn vị")
+            await office.page.get_by_label("Đơn vị").select_option("tieu-chuan-do-luong")
+            await office.press("Chuyển đơn vị")
+            assert await office.sees("Đã chuyển đơn vị; thời hạn bắt đầu tính.")
+
+        async with member(browser, stack, "tdc.chuyenvien") as officer:
+            assert await find_question(officer, case_number) == address
+            await officer.open(address)
+            await officer.press("Lưu và trình Trưởng đơn vị")
+            assert await officer.sees("Xin ghi nội dung dự thảo.")
+            await officer.fill({"text": ANSWER})
+            await officer.press("Lưu và trình Trưởng đơn vị")
+            assert await officer.sees("Đã trình Trưởng đơn vị.")
+
+        async with member(browser, stack, "tdc.truong") as head:
+            assert await find_question(head, case_number) == address
+            await head.open(address)
+            assert await head.page.locator("[name=text]").input_value() == ANSWER
+            await head.press("Lưu và trình lãnh đạo Sở")
+            assert await head.sees("Đã trình lãnh đạo Sở")
+
+        async with member(browser, stack, "giamdoc") as leadership:
+            assert await find_question(leadership, case_number) == address
+            await leadership.open(address)
+            await leadership.press("Duyệt", exact=True)
+            assert await leadership.sees("Đã duyệt – sẵn sàng")
+
+        async def told() -> bool:
+            await track(person, "bac-kan", code)
+            return await person.sees("Đã chuẩn bị trả lời, sẽ giải đáp tại Hội nghị")
+
+        await eventually(told, every=0.3)
+        visited = [*person.addresses, *office.addresses, *officer.addresses, *head.addresses, *leadership.addresses]
+        assert_nothing_personal(visited, [*PERSON.values(), code, QUESTION, ANSWER])
+
+
+@pytest.mark.parametrize(
+    ("agency", "login", "at_least"), [("son-la", "", 5), ("bac-kan", "vanphong", 25), ("bac-kan", "quantri", 4)]
+)
+async def test_every_page_that_a_link_leads_to_is_a_good_page(
+    stack: LocalStack, browser: Browser, agency: str, login: str, at_least: int
+) -> None:
+    async with visitor(browser, stack) as somebody:
+        await somebody.open(f"/{agency}/{'can-bo/' if login else ''}")
+        if login:
+            await sign_in(somebody, stack, login, agency)
+        assert await crawl(somebody, agency) >= at_least
+        assert_nothing_personal(somebody.addresses, list(PERSON.values()))
+
+
+async def crawl(somebody: Visitor, agency: str) -> int:
+    """Open one page of each kind that links below the agency's address lead to, from where somebody is; how many there were."""
+    waiting, seen = [somebody.page.url], set[str]()
+    while waiting:
+        path = urlsplit(waiting.pop(0)).path
+        kind = re.sub(r"/o/.*|[0-9a-f-]{36}|[0-9]+", "#", path)
+        if kind in seen or not path.startswith(f"/{agency}/") or path.endswith((".pdf", ".xlsx")):
+            continue
+        seen.add(kind)
+        answer = await somebody.open(path)
+        assert answer.ok, path
+        waiting += await somebody.page.evaluate("() => [...document.links].map((link) => link.href)")
+    return len(seen)
+
+
+async def test_a_sealed_question_is_opened_by_the_named_reader_alone(stack: LocalStack, browser: Browser) -> None:
+    async with visitor(browser, stack) as person:
+        accusation = {"sections.1": "Tôi tố cáo cán bộ Nguyễn Văn Bịa nhận tiền của tôi."}
+        code, case_number = await register(person, "bac-kan", accusation)
+        async with member(browser, stack, "chanhvanphong") as reader:
+            address = await find_question(reader, case_number, "/bac-kan/can-bo/han-che")
+            await reader.open(address)
+            assert await reader.sees("nhận tiền của tôi")
+            await reader.press("Đưa về phân loại")
+            assert await reader.sees("Xin ghi lý do.")
+        async with member(browser, stack, "vanphong") as office:
+            assert (await office.open(address)).status == 403
+            assert (await office.open(address.replace("han-che", "noi-dung"))).status == 404
+            assert await office.page.get_by_role("link", name="Hàng đợi").count() == 1
+
+        async def told() -> bool:
+            await track(person, "bac-kan", code)
+            return await person.sees("Đang được xem xét")
+
+        await eventually(told, every=0.3)
+
+
+async def test_refusals_say_what_to_do(stack: LocalStack, browser: Browser) -> None:
+    async with member(browser, stack, "kstthc") as control:
+        assert (await control.open("/bac-kan/can-bo/phan-loai")).status == 403
+        assert await control.sees("Ông/Bà không có quyền mở trang này")
+        assert (await control.open("/bac-kan/khong-co-trang-nay")).status == 404
+        assert (await control.open("/khong-co-so/")).status == 404
+        await control.open("/bac-kan/can-bo/mat-khau")
+        await control.page.locator("main [name=csrf]").evaluate("(field) => { field.value = 'x'; }")
+        await control.press("Đổi mật khẩu")
+        assert await control.sees("Biểu mẫu đã cũ")
+
+
+async def test_an_old_session_is_renewed_and_loses_nothing(stack: LocalStack, browser: Browser) -> None:
+    secret = json.loads((stack.state / "secrets.json").read_text(encoding="utf-8"))["session_secret"]
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    async with member(browser, stack, "vanphong") as office:
+        old = aged(await office.cookie(), secret, an_hour_ago)
+        await office.carry(old)
+        await office.open("/bac-kan/can-bo/ke-hoach/moi")
+        assert office.page.url.endswith("/bac-kan/can-bo/ke-hoach/moi")
+        assert await office.cookie() != old
+
+        await office.fill({"number": "1", "year": "2031", "title": "Kế hoạch nhập lúc phiên vừa hết"})
+        await office.carry(old)
+        await office.press("Công bố")
+        assert await office.sees("Kế hoạch nhập lúc phiên vừa hết")
+
+        await office.open("/bac-kan/can-bo/ke-hoach/moi")
+        await office.fill({"number": "2", "year": "2032", "title": "Kế hoạch nhập trước lần đăng nhập sau"})
+        async with visitor(browser, stack) as elsewhere:
+            await elsewhere.carry(await office.cookie())
+            await elsewhere.open("/bac-kan/can-bo/")
+            await elsewhere.press("Đăng xuất")
+        await office.carry(old)
+        await office.press("Công bố")
+        assert await office.sees("Nội dung vừa nhập vẫn được giữ nguyên")
+        await sign_in(office, stack, "vanphong")
+        await office.press("Gửi tiếp nội dung đã nhập")
+        assert await office.sees("Kế hoạch nhập trước lần đăng nhập sau")
+
+
+async def test_sign_in_with_the_keyboard_alone(stack: LocalStack, browser: Browser) -> None:
+    async with visitor(browser, stack) as somebody:
+        await somebody.open("/bac-kan/can-bo/phan-loai")
+        reached = await somebody.tab_through()
+        assert reached[0] == "Đến nội dung chính"
+        assert [what for what in reached if what in ("username", "password", "Đăng nhập")] == [
+            "username",
+            "password",
+            "Đăng nhập",
+        ]
+        await sign_in(somebody, stack, "vanphong")
+        assert somebody.page.url.endswith("/bac-kan/can-bo/phan-loai")
+        assert "Hàng đợi" in await somebody.tab_through()
