@@ -221,6 +221,18 @@ def test_s5_the_notice_is_drafted_from_the_outcomes() -> None:
     assert (figures.invited, figures.present, figures.absent, figures.walk_ins) == (5, 4, 1, 1)
 
 
+def test_who_was_answered_apart_from_the_meeting_is_not_counted_at_it() -> None:
+    cases = [
+        case(1, status="closed", invitation_number="27"),
+        case(2, status="closed", invitation_number=None, attendance=None),
+        case(3, status="closed", invitation_number=None, source="walk_in"),
+    ]
+    figures = agenda.attendance(cases)
+    assert (figures.invited, figures.present, figures.walk_ins) == (1, 1, 1)
+    questions = [question(n, 1, "guided", outcome_on="2021-11-26") for n in (1, 2, 3)]
+    assert [item.case["_id"].int for item in agenda.agenda(HELD, cases, questions)] == [1, 3]
+
+
 def test_kept_out_and_guided_before_the_meeting_are_not_on_the_agenda() -> None:
     cases = [case(1)]
     questions = [

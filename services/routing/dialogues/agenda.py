@@ -56,6 +56,13 @@ def is_invited_by(case: Document, number: str) -> bool:
     return case["invitation_number"] == number and CaseStatus(case["status"]) in AT_MEETING
 
 
+def is_at_meeting(case: Document) -> bool:
+    """Whether a case belongs to the meeting. One that was closed without an invitation was answered apart from it."""
+    if case["status"] == CaseStatus.CLOSED:
+        return case["source"] == "walk_in" or case["invitation_number"] is not None
+    return CaseStatus(case["status"]) in AT_MEETING
+
+
 def is_joint(question: Document, dialogue: Document) -> bool:
     """As `is_spoken`, and merged ones too: who asked the same as another is invited all the same."""
     return is_spoken(question, dialogue) or question["state"] == QuestionState.MERGED
@@ -86,7 +93,7 @@ class Item:
 def agenda(dialogue: Document, cases: Iterable[Document], questions: Iterable[Document]) -> list[Item]:
     """The contents of a meeting, numbered from 1: those of the invited and of walk-ins."""
     by_case = of_case(questions)
-    invited = [case for case in in_order(cases) if CaseStatus(case["status"]) in AT_MEETING]
+    invited = [case for case in in_order(cases) if is_at_meeting(case)]
     spoken = [(case, q) for case in invited for q in by_case.get(case["_id"], ()) if is_spoken(q, dialogue)]
     return [Item(n, case, question) for n, (case, question) in enumerate(spoken, 1)]
 
@@ -105,7 +112,7 @@ class Attendance:
 
 def attendance(cases: Iterable[Document]) -> Attendance:
     """The figures of a meeting (S5: present 4 of 5, absent 1, walk-in 1)."""
-    at_meeting = [case for case in cases if CaseStatus(case["status"]) in AT_MEETING]
+    at_meeting = [case for case in cases if is_at_meeting(case)]
     walk_ins = [case for case in at_meeting if case["source"] == "walk_in"]
     invited = [case for case in at_meeting if case["source"] != "walk_in"]
     present = [case for case in invited if case.get("attendance") in PRESENT]

@@ -185,5 +185,4 @@ def _speakers(cases: Sequence[Document], items: Sequence[agenda.Item]) -> list[t
     by_case: dict[UUID, list[agenda.Item]] = {}
     for item in items:
         by_case.setdefault(item.case["_id"], []).append(item)
-    at_meeting = [case for case in agenda.in_order(cases) if case["status"] in {s.value for s in agenda.AT_MEETING}]
-    return [(case, by_case.get(case["_id"], [])) for case in at_meeting]
+    return [(case, by_case.get(case["_id"], [])) for case in agenda.in_order(cases) if agenda.is_at_meeting(case)]
