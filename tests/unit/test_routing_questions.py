@@ -338,6 +338,11 @@ def test_a_written_answer_goes_officer_head_leadership_office_and_has_its_own_cl
     assert document["clocks"][-1]["stopped_at"] >= document["clocks"][-1]["due_at"]
 
 
+def test_the_chairs_day_runs_from_the_chairs_word() -> None:
+    named = domain.written_clock(CALENDAR, RULES, START, date(2022, 5, 6))
+    assert (named["start"], named["due_on"]) == (START, "2022-05-06")
+
+
 def test_an_answer_typed_later_counts_by_its_own_date() -> None:
     document = question()
     made = domain.written_clock(CALENDAR, RULES, START, date(2022, 5, 6))

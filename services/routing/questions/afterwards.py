@@ -170,7 +170,7 @@ async def _insert_beside(
     case = await store.case(routing.cases.collection, agency.code, parent["case"])
     new: list[New] = []
     for _id, text, as_is in parts:
-        section = SectionText(no=parent["section_no"], title=parent["section_title"], text=text)
+        section = SectionText(no=parent["section_no"] or 1, title=parent["section_title"], text=text)
         new.append(
             new_question(
                 agency, acting, _id, case=case, section=section, parent=parent["_id"], as_is=as_is,

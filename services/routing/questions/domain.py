@@ -278,7 +278,8 @@ def preparation_clock(calendar: WorkCalendar, rules: ClockRules, received: datet
 def written_clock(calendar: WorkCalendar, rules: ClockRules, start: datetime, due_on: date | None) -> dict[str, Any]:
     """The time for a written answer after the meeting: the chair's date, else D7's days from the notice (D10)."""
     if due_on is not None:
-        return clock_of("written", calendar.named_day(due_on, rule="D10"))
+        # A named day is counted from itself; the unit's time runs from the chair's word.
+        return clock_of("written", calendar.named_day(due_on, rule="D10")) | {"start": start}
     count = calendar.working_days_after if rules.working_days else calendar.calendar_days_after
     return clock_of("written", count(start, rules.days, rule="D10", after_hours=rules.after_hours))
 

@@ -195,7 +195,9 @@ def new_question(
     as_is: Classified | None = None,
 ) -> New:
     """A question in its first state: what the software makes of it, or `as_is`; `clock` transfers a proposal at once."""
-    found = as_is or classified(agency, section.no, section.text)
+    # What was first raised at the meeting stands in no section of the form: its text alone decides (D10).
+    section_no = None if case["source"] == CaseSource.WALK_IN else section.no
+    found = as_is or classified(agency, section_no, section.text)
     act = acting.act("question.created.v1", at=case["received_at"], changes={"state": found.state.value})
     state: dict[str, Any] = {
         "case": case["_id"],
@@ -205,7 +207,7 @@ def new_question(
         "source": case["source"],
         "received_at": case["received_at"],
         "recorded_at": case["recorded_at"],
-        "section_no": section.no,
+        "section_no": section_no,
         "section_title": section.title,
         "text": section.text,
         "digest": digest(section.text),
