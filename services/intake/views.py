@@ -204,6 +204,8 @@ def question_view(title: str, text: str, question: QuestionStateData | None, now
     if question is None or question.state is QuestionState.NEW:
         return QuestionView(title, text, _STATES[QuestionState.NEW], "info", _NEXT[QuestionState.NEW])
     state = question.state
+    if state is QuestionState.EXCLUDED:
+        return QuestionView(title, text, _STATES[state], _TONES[state])
     if question.sealed or state is QuestionState.SEALED:
         return QuestionView(title, text, _STATES[QuestionState.SEALED], "info")
     running = _running_clock(question)

@@ -34,6 +34,12 @@ def test_a_sealed_question_says_nothing_but_that_it_is_looked_at() -> None:
     assert (view.state, view.answer, view.outcome, view.next, view.due_on) == ("Đang được xem xét", "", "", "", None)
 
 
+def test_an_excluded_question_says_that_a_letter_went_out_and_no_more() -> None:
+    excluded = question(QuestionState.EXCLUDED, sealed=True, answer="y", outcome_body="z", outcome_number="12")
+    view = question_view("1. Mục", "x", excluded, NOW)
+    assert (view.state, view.answer, view.outcome, view.next) == ("Đã có văn bản trả lời", "", "", "")
+
+
 def test_the_answer_is_not_shown_before_the_meeting() -> None:
     assert question_view("1", "x", question(QuestionState.READY, answer="y"), NOW).answer == ""
     assert question_view("1", "x", question(QuestionState.RESOLVED, answer="y"), NOW).answer == "y"
