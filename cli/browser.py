@@ -6,13 +6,14 @@ It knows nothing of the services: a form's hidden fields, tokens and defaults ar
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from typing import Any
-from urllib.parse import urljoin
+from typing import Any, Self
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
 Values = list[tuple[str, str]]
 Files = Mapping[str, tuple[str, bytes, str]]
+_HEADINGS = ("h1", "h2", "h3", "h4")
 
 
 class UnexpectedAnswer(Exception):
@@ -21,73 +22,142 @@ class UnexpectedAnswer(Exception):
 
 @dataclass
 class Form:
-    """A form of a page: where it goes, and what its fields hold."""
+    """A form of a page: where it goes, what its fields hold as shown, and what selects, radios, checkboxes and buttons offer."""
 
     action: str
     method: str = "get"
     values: Values = field(default_factory=list)
     names: set[str] = field(default_factory=set)
+    options: dict[str, list[str]] = field(default_factory=dict)
+
+    def value(self, name: str) -> str:
+        """What the field shows; "" when it is empty, not ticked or not there."""
+        return next((value for known, value in self.values if known == name), "")
+
+
+@dataclass
+class Row:
+    """A line of a table: the texts of its cells, the addresses that it leads to."""
+
+    cells: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Table:
+    """A table with the heading that stands above it; `columns` is its first line when that is in the table's head."""
+
+    heading: str
+    columns: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
 
 
 class _Reader(HTMLParser):
-    """Collects the forms and the text of a page."""
+    """Collects forms, links, tables, headings and the text of a page."""
 
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
-        self.text: list[str] = []
         self.links: list[tuple[str, str]] = []
+        self.tables: list[Table] = []
+        self.text: list[str] = []
         self._form: Form | None = None
         self._select: str | None = None
+        self._chosen: str | None = None
         self._textarea: str | None = None
-        self._written: list[str] = []
         self._href: str | None = None
+        self._row: Row | None = None
+        self._heading = ""
+        self._written: dict[str, list[str]] = {}
+        """The text of each element that is being read, by its tag."""
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        given = dict(attributes)
-        name, value = given.get("name") or "", given.get("value") or ""
-        if tag == "form":
-            self._form = Form(given.get("action") or "", (given.get("method") or "get").lower())
-            self.forms.append(self._form)
-        elif tag == "a":
-            self._href, self._written = given.get("href"), []
-        elif self._form is None:
+        given = {name: value or "" for name, value in attributes}
+        name = given.get("name", "")
+        match tag:
+            case "form":
+                self._form = Form(given.get("action", ""), (given.get("method") or "get").lower())
+                self.forms.append(self._form)
+            case "a":
+                self._href = given.get("href")
+                self._written["a"] = []
+                if self._row is not None and self._href:
+                    self._row.links.append(self._href)
+            case "h1" | "h2" | "h3" | "h4" | "td" | "th":
+                self._written[tag] = []
+            case "table":
+                self.tables.append(Table(self._heading))
+            case "tr":
+                self._row = Row()
+            case _ if self._form is not None:
+                self._field(self._form, tag, name, given)
+
+    def _field(self, form: Form, tag: str, name: str, given: Mapping[str, str]) -> None:
+        if tag == "option" and self._select:
+            value = given.get("value", "")
+            form.options[self._select].append(value)
+            if "selected" in given:
+                self._chosen = value
+        if not name:
             return
-        elif tag == "input" and name:
-            self._form.names.add(name)
+        if tag == "button":
+            form.options.setdefault(name, []).append(given.get("value", ""))
+        elif tag == "input":
             kind = given.get("type") or "text"
-            if kind in ("checkbox", "radio") and "checked" not in given:
+            form.names.add(name)
+            if kind in ("checkbox", "radio"):
+                form.options.setdefault(name, []).append(given.get("value", "on"))
+            if kind in ("submit", "button", "file") or (kind in ("checkbox", "radio") and "checked" not in given):
                 return
-            if kind not in ("submit", "file", "button"):
-                self._form.values.append((name, value or ("on" if kind == "checkbox" else "")))
+            form.values.append((name, given.get("value", "on" if kind == "checkbox" else "")))
         elif tag == "select":
-            self._form.names.add(name)
-            self._select = name
-        elif tag == "option" and self._select and "selected" in given:
-            self._form.values.append((self._select, value))
+            form.names.add(name)
+            form.options[name] = []
+            self._select, self._chosen = name, None
         elif tag == "textarea":
-            self._form.names.add(name)
-            self._textarea, self._written = name, []
+            form.names.add(name)
+            self._textarea = name
+            self._written["textarea"] = []
 
     def handle_endtag(self, tag: str) -> None:
+        if tag in _HEADINGS:
+            self._heading = _line(self._written.pop(tag, []))
+        elif tag in ("td", "th") and self._row is not None:
+            self._row.cells.append(_line(self._written.pop(tag, [])))
+        elif tag == "thead" and self.tables and self.tables[-1].rows:
+            self.tables[-1].columns = self.tables[-1].rows.pop().cells
+        elif tag == "tr" and self._row is not None and self.tables:
+            self.tables[-1].rows.append(self._row)
+            self._row = None
+        elif tag == "a" and self._href is not None:
+            self.links.append((self._href, _line(self._written.pop("a", []))))
+            self._href = None
+        elif self._form is not None:
+            self._end_of_field(self._form, tag)
+
+    def _end_of_field(self, form: Form, tag: str) -> None:
         if tag == "form":
             self._form = None
-        elif tag == "select":
-            self._select = None
-        elif tag == "textarea" and self._textarea and self._form:
-            self._form.values.append((self._textarea, "".join(self._written).removeprefix("\n")))
+        elif tag == "textarea" and self._textarea:
+            form.values.append((self._textarea, "".join(self._written.pop("textarea", [])).removeprefix("\n")))
             self._textarea = None
-        elif tag == "a" and self._href is not None:
-            self.links.append((self._href, " ".join("".join(self._written).split())))
-            self._href = None
+        elif tag == "select" and self._select:
+            first = next(iter(form.options[self._select]), "")
+            form.values.append((self._select, first if self._chosen is None else self._chosen))
+            self._select = None
 
     def handle_data(self, data: str) -> None:
         self.text.append(data)
-        self._written.append(data)
+        for written in self._written.values():
+            written.append(data)
+
+
+def _line(parts: Iterable[str]) -> str:
+    return " ".join("".join(parts).split())
 
 
 class Page:
-    """What came back: status, text without tags, forms, links."""
+    """What came back: status, text without tags, forms, links, tables."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.response = response
@@ -99,20 +169,28 @@ class Page:
         self.text = " ".join(" ".join(reader.text).split())
         self.forms = reader.forms
         self.links = reader.links
+        self.tables = reader.tables
 
     def form(self, action: str = "", having: str = "") -> Form:
         """The first form whose action contains `action` and that has a field named `having`. Raises `UnexpectedAnswer`."""
         for form in self.forms:
             if action in (form.action or self.url) and (not having or having in form.names):
                 return form
-        raise UnexpectedAnswer(f"{self.url} has no form {action!r} with {having!r}")
+        raise UnexpectedAnswer(f"{self.url} has no form {action!r} with {having!r}: {self.text[:300]}")
 
-    def link(self, containing: str) -> str:
-        """The first link whose address contains `containing`."""
-        for href, _ in self.links:
-            if containing in href:
+    def link(self, containing: str, text: str = "") -> str:
+        """The first link whose address contains `containing` and whose words contain `text`. Raises `UnexpectedAnswer`."""
+        for href, words in self.links:
+            if containing in href and text in words:
                 return urljoin(self.url, href)
-        raise UnexpectedAnswer(f"{self.url} has no link to {containing!r}")
+        raise UnexpectedAnswer(f"{self.url} has no link to {containing!r} {text!r}: {self.text[:300]}")
+
+    def table(self, heading: str) -> Table:
+        """The first table below a heading that contains `heading`. Raises `UnexpectedAnswer`."""
+        for table in self.tables:
+            if heading in table.heading:
+                return table
+        raise UnexpectedAnswer(f"{self.url} has no table below {heading!r}: {self.text[:300]}")
 
 
 class Browser:
@@ -121,9 +199,19 @@ class Browser:
     def __init__(self, base: str, *, timeout: float = 15.0) -> None:
         self._client = httpx.Client(base_url=base, follow_redirects=True, timeout=timeout)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def get(self, path: str, *, status: int = 200) -> Page:
         """A page. Raises `UnexpectedAnswer` when the status is another."""
         return _expect(Page(self._client.get(path)), status)
+
+    def status(self, path: str) -> int:
+        """The status of a page that may not be this person's."""
+        return self._client.get(path).status_code
 
     def download(self, path: str) -> httpx.Response:
         """A file. Raises `UnexpectedAnswer` when it is not given."""
@@ -141,17 +229,24 @@ class Browser:
         status: int = 200,
     ) -> Page:
         """Send a form with some fields filled in; a list value sends the field several times, None leaves it out."""
-        values = [(name, value) for name, value in form.values if name not in (changes or {})]
-        values += [(name, one) for name, value in (changes or {}).items() for one in _many(value)]
+        changes = changes or {}
         data: dict[str, list[str]] = {}
-        for name, value in values:
-            data.setdefault(name, []).append(value)
+        for name, value in form.values:
+            if name not in changes:
+                data.setdefault(name, []).append(value)
+        for name, value in changes.items():
+            data[name] = _many(value)
         target = urljoin(page.url, form.action) if form.action else page.url
         if form.method == "get":
             return _expect(Page(self._client.get(target, params=data)), status)
-        return _expect(Page(self._client.post(target, data=data, files=files)), status)
+        # A browser names the page that a form was sent from.
+        sent_from = urlsplit(page.url)
+        headers = {"Origin": f"{sent_from.scheme}://{sent_from.netloc}", "Referer": page.url}
+        return _expect(Page(self._client.post(target, data=data, files=files, headers=headers)), status)
 
-    def submit(self, path: str, action: str, changes: Mapping[str, Any], *, having: str = "", status: int = 200) -> Page:
+    def submit(
+        self, path: str, action: str, changes: Mapping[str, Any] | None = None, *, having: str = "", status: int = 200
+    ) -> Page:
         """Open a page and send its form."""
         page = self.get(path)
         return self.send(page, page.form(action, having), changes, status=status)
@@ -161,13 +256,13 @@ class Browser:
         self._client.close()
 
 
-def _many(value: Any) -> Iterable[str]:
+def _many(value: Any) -> list[str]:
     if value is None:
-        return ()
+        return []
     return [str(v) for v in value] if isinstance(value, (list, tuple)) else [str(value)]
 
 
 def _expect(page: Page, status: int) -> Page:
     if page.status != status:
-        raise UnexpectedAnswer(f"{page.url} answered {page.status} instead of {status}: {page.text[:300]}")
+        raise UnexpectedAnswer(f"{page.url} answered {page.status} instead of {status}: {page.text[:400]}")
     return page

@@ -3,6 +3,7 @@
 import typer
 
 from cli import backup, deadletters, migrate, rebuild, reconcile, republish, restore, sample, serve, staff, status, up
+from cli.demo import command as demo
 
 app = typer.Typer(
     name="doithoai",
@@ -12,11 +13,10 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("up")(up.up)
+app.command("demo")(demo.demo)
 app.command("migrate")(migrate.migrate)
 app.command("status")(status.status)
 app.command("republish")(republish.republish)
-app.command("rebuild")(rebuild.rebuild)
-app.command("reconcile")(reconcile.reconcile)
 app.command("rebuild")(rebuild.rebuild)
 app.command("reconcile")(reconcile.reconcile)
 app.command("backup")(backup.backup)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 
 from kit.settings import ServiceSettings
 
@@ -23,9 +24,14 @@ class Service(StrEnum):
 
 def serve(service: Annotated[Service, typer.Argument(help="Which of the four services")]) -> None:
     """Run one service; its settings come from the environment (DOITHOAI_…)."""
+    run(f"services.{service}.main:app")
+
+
+def run(app: str | FastAPI) -> None:
+    """Serve an application, or the one that is named, until it is told to stop."""
     settings = ServiceSettings()
     uvicorn.run(
-        f"services.{service}.main:app",
+        app,
         host=settings.http_host,
         port=settings.http_port,
         loop="uvloop",

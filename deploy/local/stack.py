@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import secrets
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,16 +24,26 @@ EXTERNAL_MONGODB = "DOITHOAI_MONGODB_URL"
 SECRETS = ("session_secret", "code_secret")
 # A service takes its running batch and its outbox to the end before it stops.
 SERVICE_STOP_TIMEOUT = 40.0
+SERVE = (sys.executable, "-m", "cli", "serve")
 
 
 class LocalStack:
     """Starts what is asked for, knows how to reach it, and stops everything in reverse order.
 
     Use as a context manager; `start` may be called again to add what was not started before. `state` holds the data, the
-    logs and the secrets: the same directory finds its data again. `say` is told about restarts.
+    logs and the secrets: the same directory finds its data again. `say` is told about restarts. `serve` is the command that
+    runs a service, up to its name.
     """
 
-    def __init__(self, state: Path, *, ports: Ports | None = None, cache: Path = CACHE, say: Say = lambda _: None) -> None:
+    def __init__(
+        self,
+        state: Path,
+        *,
+        ports: Ports | None = None,
+        cache: Path = CACHE,
+        say: Say = lambda _: None,
+        serve: Sequence[str | Path] = SERVE,
+    ) -> None:
         self.state = state.absolute()
         # Data and mails of people, secrets, passwords: for this user alone.
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -40,6 +51,7 @@ class LocalStack:
         self.cache = cache
         self.mail_dir = self.state / "mail"
         self.log_dir = self.state / "logs"
+        self.environment = self.state / "environment"
         self._external_mongodb = bool(os.environ.get(EXTERNAL_MONGODB))
         self.mongodb_url = os.environ.get(EXTERNAL_MONGODB) or mongo.url(self.ports)
         self.kafka_bootstrap = kafka.bootstrap(self.ports)
@@ -47,6 +59,7 @@ class LocalStack:
         self.public_url = f"http://localhost:{self.ports.proxy}"
         self.mail_url = f"http://localhost:{self.ports.mail_web}"
         self._supervisor = Supervisor(self.log_dir, say)
+        self._serve = serve
         self._secrets: dict[str, str] | None = None
 
     def __enter__(self) -> Self:
@@ -136,6 +149,11 @@ class LocalStack:
         """The environment for `doithoai migrate`, `staff`, `rebuild`…: the settings of all four services."""
         return {**os.environ, **{ENV_PREFIX + name.upper(): value for name, value in self._values().items()}}
 
+    def write_environment(self) -> None:
+        """The settings as a file for a shell: `. <file>`, then every `doithoai` command works on this stack."""
+        lines = (f"export {ENV_PREFIX}{name.upper()}={shlex.quote(value)}\n" for name, value in self._values().items())
+        write_private(self.environment, "".join(lines))
+
     def _values(self) -> dict[str, str]:
         return {
             "http_host": HOST,
@@ -181,7 +199,7 @@ class LocalStack:
     def _service_program(self, name: str) -> Program:
         return Program(
             name=name,
-            command=[sys.executable, "-m", "cli", "serve", name],
+            command=[*self._serve, name],
             is_ready=lambda: _is_ready(f"{self.service_url(name)}/readyz"),
             env=self.settings_env(name),
             stop_timeout=SERVICE_STOP_TIMEOUT,
