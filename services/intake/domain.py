@@ -162,6 +162,7 @@ def payload_hash(submission: Submission, entry: Entry | None = None) -> bytes:
     return sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).digest()
 
 
+BLANK = "Phiếu còn trắng. Xin ghi ít nhất họ và tên, cách liên hệ hoặc một nội dung."
 SECTIONS_EMPTY = "Ông/Bà chưa ghi nội dung nào. Xin Ông/Bà ghi nội dung vào ít nhất một mục của phiếu."
 CONSENT = "Sở cần sự đồng ý của Ông/Bà để xử lý thông tin trên phiếu. Xin Ông/Bà đọc thông báo và đánh dấu vào ô đồng ý."
 UNKNOWN_SECTION = "Mục này không có trong phiếu đăng ký."
@@ -180,6 +181,11 @@ def missing(submission: Submission, required: Collection[str]) -> tuple[str, ...
     """
     absent = [name for name in required if not getattr(submission.person, name)]
     return (*absent, *(() if submission.texts else ("sections",)))
+
+
+def is_blank(submission: Submission) -> bool:
+    """Nothing of a person and nothing asked: a button pressed by mistake, not a paper."""
+    return not submission.texts and submission.person == Person()
 
 
 def check(

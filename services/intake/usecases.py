@@ -90,7 +90,7 @@ async def register(
 
 
 async def enter(intake: Intake, acting: Acting, key: str, submission: Submission, entry: Entry) -> Receipt:
-    """Accept what staff typed from a paper, a mail or a call (D3): what is missing is flagged, not refused.
+    """Accept what staff typed from a paper, a mail or a call (D3): what is missing is flagged, only a blank form is refused.
 
     Raises as `register` does.
     """
@@ -99,6 +99,8 @@ async def enter(intake: Intake, acting: Acting, key: str, submission: Submission
         plan = await intake.announcements.plan(agency.code, submission.plan)
         placement = _place(plan, submission, entry.received_at)
         errors = domain.unknown_sections(submission, section_titles(agency))
+        if domain.is_blank(submission):
+            errors["name"] = domain.BLANK
         if entry.received_at > acting.now:
             errors["received_on"] = "Thời điểm nhận ở trong tương lai. Xin kiểm tra lại ngày, giờ nhận."
         if errors:

@@ -15,6 +15,7 @@ from services.intake.domain import (
     case_number,
     check,
     is_late,
+    is_blank,
     missing,
     payload_hash,
     place,
@@ -142,3 +143,9 @@ def test_a_paper_is_flagged_not_refused() -> None:
         "phone",
         "sections",
     )
+
+
+def test_only_a_paper_with_nothing_on_it_is_blank() -> None:
+    assert is_blank(submission(person=Person(), texts={}))
+    assert not is_blank(submission(person=Person(phone="0912"), texts={}))
+    assert not is_blank(submission(person=Person(), texts={2: "x"}))
