@@ -24,7 +24,7 @@ from cli.up import sign_ins
 from contracts import topics
 from contracts.topics import Topic
 from deploy.local.paths import ROOT
-from deploy.local.stack import SERVICES, LocalStack
+from deploy.local.stack import LocalStack
 from kit import mongo
 from kit.agency import load_agencies
 from kit.clock import format_date, local_date, system_clock
@@ -489,9 +489,9 @@ async def test_nothing_personal_in_logs_metrics_or_addresses(site: Site) -> None
     assert site.codes
     secrets = [*SECRETS, *(code.lower() for code in site.codes), *(code.replace("-", "").lower() for code in site.codes)]
     said: dict[str, str] = {log.name: log.read_text(errors="replace") for log in site.stack.log_dir.rglob("*.log")}
-    assert all(any(name.startswith(service) for name in said) for service in (*SERVICES, "mail", "proxy")), sorted(said)
+    assert all(any(name.startswith(service) for name in said) for service in (*READERS, "mail", "proxy")), sorted(said)
     async with httpx.AsyncClient() as inside:
-        for service in SERVICES:
+        for service in READERS:
             said[f"{service} /metrics"] = (await inside.get(f"{site.stack.service_url(service)}/metrics")).text
     said["addresses"] = unquote("\n".join(site.addresses))
     for where, text in said.items():
