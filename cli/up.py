@@ -45,6 +45,7 @@ def up(port: Port = 8080, mail_port: MailPort = 8025, internal_ports: InternalPo
     try:
         with _stop_on_signals(), stack:
             start(stack, console)
+            stack.write_environment()
             console.print(overview(stack))
             console.print("Ctrl-C stops everything.")
             signal.pause()
@@ -126,6 +127,7 @@ def overview(stack: LocalStack) -> Table:
     table.add_row("Logs", str(stack.log_dir))
     table.add_row("MongoDB", stack.mongodb_url)
     table.add_row("Kafka", stack.kafka_bootstrap)
+    table.add_row("For other commands", f". {stack.environment}")
     table.add_section()
     for sign_in in sign_ins(stack):
         table.add_row(f"{sign_in['agency']}: {sign_in['role']}", f"{sign_in['login']}   {sign_in['password']}")
