@@ -80,7 +80,8 @@ def _bodies(schema: Mapping[str, Any], operation: Mapping[str, Any]) -> Iterator
         described = schema["components"]["schemas"][name]
         needed = described.get("required", ())
         fields = described.get("properties", {})
-        yield name, tuple(Property(f, _kind(p), f in needed, p.get("description", "")) for f, p in fields.items())
+        if fields:
+            yield name, tuple(Property(f, _kind(p, schema), f in needed, p.get("description", "")) for f, p in fields.items())
         waiting += _references(fields)
 
 
@@ -96,11 +97,13 @@ def _references(part: Any) -> Iterator[str]:
             yield from _references(value)
 
 
-def _kind(field: Mapping[str, Any]) -> str:
+def _kind(field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if "$ref" in field:
-        return str(field["$ref"]).rsplit("/", 1)[-1]
+        name = str(field["$ref"]).rsplit("/", 1)[-1]
+        values = schema["components"]["schemas"][name].get("enum")
+        return " | ".join(f'"{value}"' for value in values) if values else name
     if "anyOf" in field:
-        return " | ".join(_kind(option) for option in field["anyOf"])
+        return " | ".join(_kind(option, schema) for option in field["anyOf"])
     if field.get("type") == "array":
-        return f"[{_kind(field.get('items', {}))}]"
+        return f"[{_kind(field.get('items', {}), schema)}]"
     return str(field.get("format") or field.get("type") or "")
