@@ -293,7 +293,7 @@ async def published(office: httpx.AsyncClient, number: str, opens_on: str = "") 
     fields = {"number": number, "year": str(local_date(system_clock()).year), "title": "Kế hoạch đối thoại", "opens_on": opens_on}
     answer = await posted(office, path, path, fields)
     assert answer.status_code == 303, answer.text
-    return answer.headers["location"].rsplit("/", 1)[1]
+    return answer.headers["location"].partition("?")[0].rsplit("/", 1)[1]
 
 
 async def posted(browser: httpx.AsyncClient, page: str, to: str, fields: dict[str, str]) -> httpx.Response:

@@ -394,6 +394,35 @@ async def test_a_unit_sees_its_queue_with_the_overdue_first(desk: Desk) -> None:
     assert str(other["_id"]) not in overdue
 
 
+async def test_the_meeting_says_what_was_recorded_and_keeps_what_could_not_be(desk: Desk) -> None:
+    clock(desk).now = datetime(2022, 5, 11, 9, tzinfo=TZ)
+    office = desk.browser(Role.OFFICE)
+    [dialogue] = await desk.routing.dialogues.collection.distinct("_id")
+    meeting = f"{DESK}doi-thoai/{dialogue}/dien-bien"
+    speaker = {"key": "k1", "name": "Lò Văn Phát Biểu", "phone": "0912345678", "text": SCIENCE, "kind": "individual"}
+    answer = await office.post(f"{meeting}/phat-sinh", **speaker)
+    await done(answer)
+    assert answer.headers["location"] == f"{meeting}?da=phat-sinh"
+    shown = await office.get(answer.headers["location"])
+    assert "Đã ghi phát biểu phát sinh tại Hội nghị." in shown.text
+    assert 'role="status"' not in (await office.get(f"{meeting}?da=tin-la")).text
+
+    [question] = [q async for q in desk.routing.questions.collection.find({})]
+    form, unit = f"{meeting}/noi-dung/{question['_id']}", desk.routing.agencies[SON_LA].units[0].code
+    assert f'action="{form}' in shown.text
+    answer = await office.post(form, kind="to_write", unit=unit)
+    await done(answer)
+    shown = await office.get(answer.headers["location"])
+    assert shown.text.count("Đã ghi kết quả của nội dung.") == 1
+    assert "Đã ghi kết quả" in shown.text.partition(f'id="noi-dung-{question["_id"]}"')[2]
+    assert f'action="{form}' not in shown.text
+
+    refused = await office.post(form, kind="to_write", unit=unit, text="Trả lời đã gõ rất lâu")
+    assert refused.status_code == 409
+    assert "Trả lời đã gõ rất lâu</textarea>" in refused.text
+    assert "điều Ông/Bà vừa nhập chưa được ghi" in refused.text
+
+
 async def test_outcomes_only_once_the_meeting_has_begun(desk: Desk) -> None:
     event = registration(SCIENCE, MEASURE)
     await take(desk.routing, event)

@@ -72,7 +72,7 @@ def router(desk: Desk) -> APIRouter:
             enter = usecases.add_day_off if form.what == "day_off" else usecases.add_working_day
             await enter(routing, desk.acting(session), form.day, form.name, form.reason, form.revision)
 
-        return await desk.post(request, f"{base(session)}/lich", act, again(request, session, this_year(), "day"))
+        return await desk.post(request, f"{base(session)}/lich", act, again(request, session, this_year(), "day"), "lich")
 
     @routes.post("/xac-nhan")
     async def confirm(request: Request, session: Office) -> Response:
@@ -80,7 +80,8 @@ def router(desk: Desk) -> APIRouter:
             form = submitted.parse(forms.ConfirmForm)
             await usecases.confirm_year(routing, desk.acting(session), form.year, form.source, form.revision)
 
-        return await desk.post(request, f"{base(session)}/lich", act, again(request, session, this_year(), "confirm"))
+        shown_again = again(request, session, this_year(), "confirm")
+        return await desk.post(request, f"{base(session)}/lich", act, shown_again, "lich-xac-nhan")
 
     return routes
 

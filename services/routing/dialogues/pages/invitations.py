@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from kit.auth import Session
 from kit.clock import local_date
@@ -12,7 +12,7 @@ from kit.errors import Conflict, NotFound
 from kit.mongo import Document
 from kit.web import Submitted
 from services.routing.dialogues import agenda, forms, papers, usecases, waves
-from services.routing.dialogues.pages.desk import READERS, Desk, Office, Reader, base, pdf, uploaded
+from services.routing.dialogues.pages.desk import READERS, Desk, Office, Reader, after, base, pdf, uploaded
 from services.routing.questions import store as questions_store
 
 SHOWN = 100
@@ -85,7 +85,8 @@ def router(desk: Desk) -> APIRouter:
         async def act(submitted: Submitted) -> None:
             await usecases.draft_wave(routing, desk.acting(session), dialogue_id, n, submitted.parse(forms.WaveForm).draft())
 
-        return await desk.post(request, _to(session, dialogue_id), act, again(request, session, dialogue_id, f"draft-{n}"))
+        shown_again = again(request, session, dialogue_id, f"draft-{n}")
+        return await desk.post(request, _to(session, dialogue_id), act, shown_again, "giay-moi")
 
     @routes.post("/giay-moi/{n}/ban-ky")
     async def attach(request: Request, dialogue_id: str, n: int, session: Office) -> Response:
@@ -93,7 +94,8 @@ def router(desk: Desk) -> APIRouter:
             content = await uploaded(submitted)
             await usecases.attach_signed_invitation(routing, desk.acting(session), dialogue_id, n, content)
 
-        return await desk.post(request, _to(session, dialogue_id), act, again(request, session, dialogue_id, f"file-{n}"))
+        shown_again = again(request, session, dialogue_id, f"file-{n}")
+        return await desk.post(request, _to(session, dialogue_id), act, shown_again, "giay-moi-ban-ky")
 
     @routes.post("/giay-moi/{n}/so")
     async def number(request: Request, dialogue_id: str, n: int, session: Office) -> Response:
@@ -101,17 +103,18 @@ def router(desk: Desk) -> APIRouter:
             form = submitted.parse(forms.NumberForm)
             await usecases.number_wave(routing, desk.acting(session), dialogue_id, n, form.number, form.signed_on)
 
-        return await desk.post(request, _to(session, dialogue_id), act, again(request, session, dialogue_id, f"number-{n}"))
+        shown_again = again(request, session, dialogue_id, f"number-{n}")
+        return await desk.post(request, _to(session, dialogue_id), act, shown_again, "giay-moi-so")
 
     @routes.post("/giay-moi/{n}/phat-hanh")
     async def issue(dialogue_id: str, n: int, session: Office) -> Response:
         await usecases.issue_wave(routing, desk.acting(session), dialogue_id, n)
-        return RedirectResponse(_to(session, dialogue_id), 303)
+        return after(_to(session, dialogue_id), "giay-moi-phat-hanh")
 
     @routes.post("/giay-moi/{n}/gui-tiep")
     async def send_on(dialogue_id: str, n: int, session: Office) -> Response:
         await usecases.send_on(routing, desk.acting(session), dialogue_id, n)
-        return RedirectResponse(_to(session, dialogue_id), 303)
+        return after(_to(session, dialogue_id), "giay-moi-gui-tiep")
 
     @routes.get("/giay-moi/{n}.pdf", dependencies=READERS)
     async def paper(agency: str, dialogue_id: str, n: int) -> Response:

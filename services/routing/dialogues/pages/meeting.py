@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from contracts.model import QuestionState, RegistrantKind
 from kit.auth import Session
@@ -13,7 +13,7 @@ from kit.clock import local_date
 from kit.mongo import Document
 from kit.web import Submitted, read_form
 from services.routing.dialogues import agenda, forms, letters, usecases
-from services.routing.dialogues.pages.desk import Desk, Office, Reader, base
+from services.routing.dialogues.pages.desk import Desk, Office, Reader, after, base, just_done
 from services.routing.questions import domain as questions_domain
 from services.routing.questions import store as questions_store
 from services.routing.questions import usecases as questions
@@ -32,6 +32,8 @@ OUTCOMES = {
     OutcomeKind.NOT_RAISED: "Vắng: không nêu",
     OutcomeKind.WITHDRAWN: "Người đăng ký rút",
 }
+CONFLICT = "Nội dung này vừa được ghi kết quả, hoặc không còn ở bước ghi kết quả; điều Ông/Bà vừa nhập chưa được ghi."
+ATTENDANCE_CONFLICT = "Phiếu này không còn ở bước ghi việc tham dự; điều Ông/Bà vừa nhập chưa được ghi."
 KINDS = (
     (RegistrantKind.INDIVIDUAL, "Cá nhân"),
     (RegistrantKind.ORGANISATION, "Tổ chức"),
@@ -66,6 +68,7 @@ def router(desk: Desk) -> APIRouter:
         if submitted:
             shown[form] = submitted.values
         today = local_date(routing.clock())
+        said, place = just_done(request), request.query_params.get("muc", "")
         return desk.page(
             request,
             session,
@@ -82,12 +85,16 @@ def router(desk: Desk) -> APIRouter:
             outcome_names=OUTCOMES,
             outcome_name=_outcome_name,
             has_outcome=_has_outcome,
+            may_record=_may_record,
             running_clock=questions_domain.running_clock,
             kinds=KINDS,
             units=[(u.code, u.name) for u in agency.units_on(today)],
             form=form,
             shown=shown,
             errors=errors or {},
+            # Who recorded something of one person comes back to that person's place, and reads it there.
+            flash=None if place else said,
+            told={place: said},
         )
 
     def again(request: Request, session: Session, dialogue_id: str, form: str, trang: int = 1) -> Any:
@@ -106,8 +113,9 @@ def router(desk: Desk) -> APIRouter:
             form = submitted.parse(forms.AttendanceForm)
             await questions.record_attendance(routing, desk.acting(session), case_id, form.attendance, form.note)
 
-        to = f"{_to(session, dialogue_id)}?trang={trang}#phieu-{case_id}"
-        return await desk.post(request, to, act, again(request, session, dialogue_id, f"attendance-{case_id}", trang))
+        to = _place(session, dialogue_id, trang, f"phieu-{case_id}")
+        shown_again = again(request, session, dialogue_id, f"attendance-{case_id}", trang)
+        return await desk.post(request, to, act, shown_again, "tham-du", {"attendance": ATTENDANCE_CONFLICT})
 
     @routes.post("/noi-dung/{question_id}")
     async def outcome(request: Request, dialogue_id: str, question_id: UUID, session: Office, trang: int = 1) -> Response:
@@ -116,8 +124,9 @@ def router(desk: Desk) -> APIRouter:
             who = questions.who_is(routing, session)
             await questions.record_outcome(routing, desk.acting(session), question_id, form.outcome(), who=who)
 
-        to = f"{_to(session, dialogue_id)}?trang={trang}#noi-dung-{question_id}"
-        return await desk.post(request, to, act, again(request, session, dialogue_id, f"outcome-{question_id}", trang))
+        to = _place(session, dialogue_id, trang, f"noi-dung-{question_id}")
+        shown_again = again(request, session, dialogue_id, f"outcome-{question_id}", trang)
+        return await desk.post(request, to, act, shown_again, "ket-qua", {"kind": CONFLICT})
 
     @routes.post("/vang-mat")
     async def answer_absent(request: Request, agency: str, dialogue_id: str, session: Office) -> Response:
@@ -133,7 +142,7 @@ def router(desk: Desk) -> APIRouter:
         answered = Outcome(OutcomeKind.ANSWERED_TO_ABSENT)
         who = questions.who_is(routing, session)
         await questions.many(ready, lambda _id: questions.record_outcome(routing, desk.acting(session), _id, answered, who=who))
-        return RedirectResponse(_to(session, dialogue_id), 303)
+        return after(_to(session, dialogue_id), "vang-mat" if ready else "vang-mat-khong")
 
     @routes.post("/phat-sinh")
     async def walk_in(request: Request, dialogue_id: str, session: Office) -> Response:
@@ -142,7 +151,8 @@ def router(desk: Desk) -> APIRouter:
             acting = desk.acting(session)
             await questions.open_walk_in(routing, acting, dialogue_id, form.person(), form.text, kind=form.kind, key=form.key)
 
-        return await desk.post(request, _to(session, dialogue_id), act, again(request, session, dialogue_id, "walk_in"))
+        shown_again = again(request, session, dialogue_id, "walk_in")
+        return await desk.post(request, _to(session, dialogue_id), act, shown_again, "phat-sinh")
 
     @routes.post("/da-to-chuc")
     async def held(request: Request, dialogue_id: str, session: Office) -> Response:
@@ -150,13 +160,19 @@ def router(desk: Desk) -> APIRouter:
             held_on = submitted.parse(forms.HeldForm).held_on
             await usecases.hold_dialogue(routing, desk.acting(session), dialogue_id, held_on)
 
-        return await desk.post(request, _to(session, dialogue_id), act, again(request, session, dialogue_id, "held"))
+        shown_again = again(request, session, dialogue_id, "held")
+        return await desk.post(request, _to(session, dialogue_id), act, shown_again, "da-to-chuc")
 
     return routes
 
 
 def _to(session: Session, dialogue_id: str) -> str:
     return f"{base(session)}/doi-thoai/{dialogue_id}/dien-bien"
+
+
+def _place(session: Session, dialogue_id: str, page: int, mark: str) -> str:
+    """Where somebody or something stands on the page of a meeting."""
+    return f"{_to(session, dialogue_id)}?trang={page}&muc={mark}#{mark}"
 
 
 async def _cases_and_questions(desk: Desk, dialogue: Document) -> tuple[list[Document], list[Document]]:
@@ -171,6 +187,12 @@ def _has_outcome(question: Document) -> bool:
     """Whether the meeting's outcome of a content is recorded; an escalation and a written answer stay open after it."""
     state = question["state"]
     return state in {s.value for s in letters.OUTCOMES} or question.get("outcome") == "not_raised"
+
+
+def _may_record(question: Document) -> bool:
+    """Whether an outcome can still be recorded; what was given to a unit or to the level above goes on at its own page."""
+    on_its_way = (QuestionState.TO_WRITE, QuestionState.ESCALATED)
+    return questions_domain.is_open(question) and questions_domain.state_of(question) not in on_its_way
 
 
 def _outcome_name(question: Document) -> str:

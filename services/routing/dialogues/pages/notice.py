@@ -86,14 +86,16 @@ def router(desk: Desk) -> APIRouter:
                 routing, desk.acting(session), dialogue_id, form.notice(), no_conclusion=form.no_conclusion
             )
 
-        return await desk.post(request, _to(session, dialogue_id), act, again(request, session, dialogue_id, "text"))
+        shown_again = again(request, session, dialogue_id, "text")
+        return await desk.post(request, _to(session, dialogue_id), act, shown_again, "ket-luan")
 
     @routes.post("/ket-luan/ban-ky")
     async def attach(request: Request, dialogue_id: str, session: Office) -> Response:
         async def act(submitted: Submitted) -> None:
             await usecases.attach_signed_notice(routing, desk.acting(session), dialogue_id, await uploaded(submitted))
 
-        return await desk.post(request, _to(session, dialogue_id), act, again(request, session, dialogue_id, "file"))
+        shown_again = again(request, session, dialogue_id, "file")
+        return await desk.post(request, _to(session, dialogue_id), act, shown_again, "ket-luan-ban-ky")
 
     @routes.post("/ket-luan/so")
     async def number(request: Request, dialogue_id: str, session: Office) -> Response:
@@ -101,14 +103,16 @@ def router(desk: Desk) -> APIRouter:
             form = submitted.parse(forms.NumberForm)
             await usecases.number_notice(routing, desk.acting(session), dialogue_id, form.number, form.signed_on)
 
-        return await desk.post(request, _to(session, dialogue_id), act, again(request, session, dialogue_id, "number"))
+        shown_again = again(request, session, dialogue_id, "number")
+        return await desk.post(request, _to(session, dialogue_id), act, shown_again, "ket-luan-so")
 
     @routes.post("/ket-luan/phat-hanh")
     async def issue(request: Request, dialogue_id: str, session: Office) -> Response:
         async def act(_: Submitted) -> None:
             await usecases.issue_notice(routing, desk.acting(session), dialogue_id)
 
-        return await desk.post(request, _to(session, dialogue_id), act, again(request, session, dialogue_id, "issue"))
+        shown_again = again(request, session, dialogue_id, "issue")
+        return await desk.post(request, _to(session, dialogue_id), act, shown_again, "ket-luan-phat-hanh")
 
     @routes.get("/ket-luan.pdf", dependencies=READERS)
     async def paper(agency: str, dialogue_id: str) -> Response:

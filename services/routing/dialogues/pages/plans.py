@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from contracts.model import CaseStatus
 from kit.auth import Role, Session
@@ -13,7 +13,7 @@ from kit.errors import Invalid
 from kit.mongo import Document
 from kit.web import Submitted, read_form
 from services.routing.dialogues import agenda, domain, forms, papers, store, usecases, waves
-from services.routing.dialogues.pages.desk import Again, Desk, Leadership, Office, Reader, base
+from services.routing.dialogues.pages.desk import Again, Desk, Leadership, Office, Reader, after, base
 from services.routing.questions import domain as questions_domain
 from services.routing.questions import store as questions_store
 
@@ -54,7 +54,7 @@ def _plans(routes: APIRouter, desk: Desk) -> None:
             plan_id = await usecases.publish_plan(routing, desk.acting(session), submitted.parse(forms.PlanForm).plan())
         except Invalid as error:
             return _refused(desk, request, session, "plan_form.html", submitted, error.errors, plan=None)
-        return RedirectResponse(f"{base(session)}/ke-hoach/{plan_id}", 303)
+        return after(f"{base(session)}/ke-hoach/{plan_id}", "ke-hoach")
 
     async def plan_page(request: Request, session: Session, plan_id: str, **context: Any) -> Response:
         plan = await desk.plan(session.agency, plan_id)
@@ -80,7 +80,7 @@ def _plans(routes: APIRouter, desk: Desk) -> None:
             await usecases.edit_plan(routing, desk.acting(session), plan_id, values, form.reason)
 
         again = _again(desk, request, session, "plan_form.html", plan=plan)
-        return await desk.post(request, f"{base(session)}/ke-hoach/{plan_id}", act, again)
+        return await desk.post(request, f"{base(session)}/ke-hoach/{plan_id}", act, again, "sua-ke-hoach")
 
     @routes.post("/ke-hoach/{plan_id}/niem-yet")
     async def post_plan(request: Request, plan_id: str, session: Office) -> Response:
@@ -91,7 +91,7 @@ def _plans(routes: APIRouter, desk: Desk) -> None:
         async def again(submitted: Submitted, errors: Mapping[str, str]) -> Response:
             return await plan_page(request, session, plan_id, status=422, values=submitted.values, errors=errors)
 
-        return await desk.post(request, f"{base(session)}/ke-hoach/{plan_id}", act, again)
+        return await desk.post(request, f"{base(session)}/ke-hoach/{plan_id}", act, again, "niem-yet")
 
 
 def _new_dialogue(routes: APIRouter, desk: Desk) -> None:
@@ -113,7 +113,7 @@ def _new_dialogue(routes: APIRouter, desk: Desk) -> None:
             await usecases.add_dialogue(routing, desk.acting(session), plan_id, form.ordinal, form.terms())
 
         again = _again(desk, request, session, "terms.html", plan=plan, dialogue=None, modes=MODES)
-        return await desk.post(request, f"{base(session)}/ke-hoach/{plan_id}", act, again)
+        return await desk.post(request, f"{base(session)}/ke-hoach/{plan_id}", act, again, "them-hoi-nghi")
 
 
 def _dialogue(routes: APIRouter, desk: Desk) -> None:
@@ -144,12 +144,12 @@ def _dialogue(routes: APIRouter, desk: Desk) -> None:
     async def agree_contents(request: Request, dialogue_id: str, session: Leadership) -> Response:
         note = (await read_form(request)).parse(forms.NoteForm).note
         await usecases.agree_contents(routing, desk.acting(session), dialogue_id, note)
-        return RedirectResponse(f"{base(session)}/doi-thoai/{dialogue_id}", 303)
+        return after(f"{base(session)}/doi-thoai/{dialogue_id}", "thong-nhat")
 
     @routes.post("/doi-thoai/{dialogue_id}/trinh-bao-cao")
     async def hand_report(dialogue_id: str, session: Office) -> Response:
         await usecases.hand_report(routing, desk.acting(session), dialogue_id)
-        return RedirectResponse(f"{base(session)}/doi-thoai/{dialogue_id}", 303)
+        return after(f"{base(session)}/doi-thoai/{dialogue_id}", "trinh-bao-cao")
 
 
 def _change_dialogue(routes: APIRouter, desk: Desk) -> None:
@@ -170,7 +170,7 @@ def _change_dialogue(routes: APIRouter, desk: Desk) -> None:
             await usecases.change_dialogue(routing, desk.acting(session), dialogue_id, form.terms(), form.reason)
 
         again = _again(desk, request, session, "terms.html", plan=None, dialogue=dialogue, modes=MODES)
-        return await desk.post(request, f"{base(session)}/doi-thoai/{dialogue_id}", act, again)
+        return await desk.post(request, f"{base(session)}/doi-thoai/{dialogue_id}", act, again, "sua-hoi-nghi")
 
     @routes.get("/doi-thoai/{dialogue_id}/huy")
     async def cancel_form(request: Request, agency: str, dialogue_id: str, session: Office) -> Response:
@@ -185,7 +185,7 @@ def _change_dialogue(routes: APIRouter, desk: Desk) -> None:
             await usecases.cancel_dialogue(routing, desk.acting(session), dialogue_id, form.reason, form.answers_by)
 
         again = _again(desk, request, session, "cancel.html", dialogue=dialogue)
-        return await desk.post(request, f"{base(session)}/doi-thoai/{dialogue_id}", act, again)
+        return await desk.post(request, f"{base(session)}/doi-thoai/{dialogue_id}", act, again, "huy-hoi-nghi")
 
 
 def _refused(
