@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -25,10 +26,11 @@ class Failure:
 
 @dataclass
 class Checks:
-    """Counts the checks and keeps those that failed."""
+    """Counts the checks and keeps those that failed; several threads may add to it."""
 
     done: int = 0
     failures: list[Failure] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock)
 
     def equal(self, what: str, expected: object, seen: object) -> None:
         self._note(what, seen == expected, repr(expected), repr(seen))
@@ -51,10 +53,15 @@ class Checks:
         """Looked at again and again until it is so, or patience is over."""
         self.equal(what, expected, eventually(look, lambda seen: seen == expected))
 
+    def stopped(self, what: str, error: Exception) -> None:
+        """The journey could not go on."""
+        self._note(what, False, "to go on", f"{type(error).__name__}: {error}")
+
     def _note(self, what: str, holds: bool, expected: str, seen: str) -> None:
-        self.done += 1
-        if not holds:
-            self.failures.append(Failure(what, expected, seen))
+        with self._lock:
+            self.done += 1
+            if not holds:
+                self.failures.append(Failure(what, expected, seen))
 
 
 def eventually(look: Callable[[], T], enough: Callable[[T], Any] = bool, *, patience: float = PATIENCE) -> T:

@@ -19,6 +19,7 @@ from deploy.local.stack import LocalStack
 
 if TYPE_CHECKING:
     from cli.demo.context import Demo
+    from cli.demo.journey import Step
 
 Keep = Annotated[bool, typer.Option("--keep", help="Keep data, mails and logs, and say where they are")]
 
@@ -48,7 +49,7 @@ def stack_for_demo(state: Path) -> tuple[LocalStack, MovableClock]:
 
 def _run(state: Path, console: Console) -> bool:
     """Whether anything was not as expected."""
-    from cli.demo.journey import STEPS, demo_on  # what the other commands have no use for
+    from cli.demo.journey import demo_on  # what the other commands have no use for
 
     began = time.monotonic()
     stack, clock = stack_for_demo(state)
@@ -56,28 +57,44 @@ def _run(state: Path, console: Console) -> bool:
         up.start(stack, console)
         made = demo_on(stack, clock)
         try:
-            for n, step in enumerate(STEPS, 1):
-                started, before, failures = time.monotonic(), made.checks.done, len(made.checks.failures)
-                try:
-                    step.run(made)
-                except Exception as error:
-                    console.print(f"[red]{n:2} {step.what}: {type(error).__name__}: {error}[/red]", highlight=False)
-                    return True
-                ok = len(made.checks.failures) == failures
-                console.print(
-                    f"{'[green]✓[/green]' if ok else '[red]✗[/red]'} {n:2} {made.today:%d/%m/%Y}  {step.what}: "
-                    f"{made.checks.done - before} checks, {time.monotonic() - started:.1f} s",
-                    highlight=False,
-                )
-                for failure in made.checks.failures[failures:]:
-                    console.print(f"     {failure}", style="red", markup=False, highlight=False)
-            console.print(_report(made))
+            if _went_through(made, console):
+                console.print(_report(made))
         finally:
             made.close()
         took = time.monotonic() - began
     checks = made.checks
     console.print(f"{checks.done} checks, {len(checks.failures)} failed, {took:.1f} s.")
     return bool(checks.failures)
+
+
+def _went_through(made: "Demo", console: Console) -> bool:
+    """Take the steps, each with its line; False when one could not go on, which counts as a failure."""
+    from cli.demo.journey import STEPS
+
+    console.print(f"\n{'':2}{'step':>4}{'time':>9}{'checks':>8}  {'day':<12}what", style="bold", highlight=False)
+    for n, step in enumerate(STEPS, 1):
+        started, checks_before, failures_before = time.monotonic(), made.checks.done, len(made.checks.failures)
+        stopped = _stopped_by(step, made)
+        failures = made.checks.failures[failures_before:]
+        mark = "[red]✗[/red]" if failures else "[green]✓[/green]"
+        took, checks = time.monotonic() - started, made.checks.done - checks_before
+        line = f"{mark} {n:>4}{took:>7.1f} s{checks:>8}  {made.today:%d/%m/%Y}  {step.what}"
+        console.print(line, highlight=False, soft_wrap=True)
+        for failure in failures:
+            console.print(f"       {failure}", style="red", markup=False, highlight=False, soft_wrap=True)
+        if stopped:
+            return False
+    return True
+
+
+def _stopped_by(step: "Step", made: "Demo") -> bool:
+    """Take a step; whatever stops it is told like a check that failed."""
+    try:
+        step.run(made)
+    except Exception as error:  # a page or an answer that the journey cannot go on from, whatever its kind
+        made.checks.stopped(step.what, error)
+        return True
+    return False
 
 
 def _report(made: "Demo") -> Table:

@@ -1,10 +1,12 @@
 """What every step of the demonstration is handed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from email.message import EmailMessage
+from functools import wraps
 
 from cli.browser import Browser
 from cli.demo.book import AgencyBook
@@ -79,3 +81,15 @@ class Demo:
         for browser in self._desks.values():
             browser.close()
         self._desks.clear()
+
+
+def each_agency(step: Callable[[Demo, AgencyBook], None]) -> Callable[[Demo], None]:
+    """A step for both agencies at the same time: neither waits for the other. Raises what the first one to fail raised."""
+
+    @wraps(step)
+    def run(demo: Demo) -> None:
+        with ThreadPoolExecutor(len(demo.books)) as pool:
+            for done in [pool.submit(step, demo, book) for book in demo.books]:
+                done.result()
+
+    return run

@@ -6,7 +6,7 @@ from functools import partial
 from cli.browser import Browser, Page
 from cli.demo.book import AgencyBook, Content, Path, Registrant, State
 from cli.demo.checks import eventually
-from cli.demo.context import Demo
+from cli.demo.context import Demo, each_agency
 from cli.demo.mailbox import Mail, pdf_text
 from cli.demo.people import ACCOUNTS, OFFICE
 from cli.demo.registration import receipt_mail, send, take_receipt
@@ -29,16 +29,16 @@ LATER = (Path.OVERDUE,)
 Contents = Sequence[tuple[Registrant, Content]]
 
 
-def classified(demo: Demo) -> None:
+@each_agency
+def classified(demo: Demo, book: AgencyBook) -> None:
     """The software's proposals stand on the office's page, each with its confidence; what looks sealed is seen by nobody else."""
-    for book in demo.books:
-        contents = list(book.contents())
-        for registrant in book.registrants:
-            find(demo, book, registrant)
-        _proposals(demo, book, contents)
-        for registrant, content in contents:
-            if content.sealed:
-                _sealed(demo, book, registrant)
+    contents = list(book.contents())
+    for registrant in book.registrants:
+        find(demo, book, registrant)
+    _proposals(demo, book, contents)
+    for registrant, content in contents:
+        if content.sealed:
+            _sealed(demo, book, registrant)
 
 
 def find(demo: Demo, book: AgencyBook, registrant: Registrant) -> None:
@@ -107,11 +107,11 @@ def _sealed(demo: Demo, book: AgencyBook, registrant: Registrant) -> None:
 # Transfer
 
 
-def transferred(demo: Demo) -> None:
+@each_agency
+def transferred(demo: Demo, book: AgencyBook) -> None:
     """Whoever the profile names puts each content before its unit: all confident proposals at once, the others one by one."""
-    for book in demo.books:
-        transfer(demo, book, [(r, c) for r, c in book.contents() if not c.sealed])
-        _only_the_assigner(demo, book)
+    transfer(demo, book, [(r, c) for r, c in book.contents() if not c.sealed])
+    _only_the_assigner(demo, book)
 
 
 def transfer(demo: Demo, book: AgencyBook, contents: Contents) -> None:
@@ -169,13 +169,13 @@ def _only_the_assigner(demo: Demo, book: AgencyBook) -> None:
 # Answers
 
 
-def answered(demo: Demo) -> None:
+@each_agency
+def answered(demo: Demo, book: AgencyBook) -> None:
     """Officers draft, heads hand over, the leadership approves; one is improved, one returned, one guided, one escalated."""
-    for book in demo.books:
-        for _, content in book.contents():
-            if content.state is State.TRANSFERRED and content.path not in LATER:
-                prepare(demo, book, content)
-        guidance_mails(demo, book)
+    for _, content in book.contents():
+        if content.state is State.TRANSFERRED and content.path not in LATER:
+            prepare(demo, book, content)
+    guidance_mails(demo, book)
 
 
 def prepare(demo: Demo, book: AgencyBook, content: Content) -> None:
@@ -244,20 +244,20 @@ def guidance_mails(demo: Demo, book: AgencyBook) -> None:
 # After the closing (D4)
 
 
-def came_late(demo: Demo) -> None:
+@each_agency
+def came_late(demo: Demo, book: AgencyBook) -> None:
     """A paper that was in time is typed in; two forms come too late: one is admitted, one becomes feedback."""
-    for book in demo.books:
-        for registrant in book.latecomers:
-            if registrant.channel is Channel.PAPER:
-                _typed_in(demo, book, registrant)
-            else:
-                send(demo, book, registrant)
-                receipt_mail(demo, book, registrant)
-            find(demo, book, registrant)
-            _decided(demo, book, registrant)
-        new = [(r, c) for r in book.latecomers for c in r.contents if c.path is not Path.UNTOUCHED]
-        _proposals(demo, book, new)
-        transfer(demo, book, new)
+    for registrant in book.latecomers:
+        if registrant.channel is Channel.PAPER:
+            _typed_in(demo, book, registrant)
+        else:
+            send(demo, book, registrant)
+            receipt_mail(demo, book, registrant)
+        find(demo, book, registrant)
+        _decided(demo, book, registrant)
+    new = [(r, c) for r in book.latecomers for c in r.contents if c.path is not Path.UNTOUCHED]
+    _proposals(demo, book, new)
+    transfer(demo, book, new)
 
 
 def _typed_in(demo: Demo, book: AgencyBook, registrant: Registrant) -> None:
@@ -304,14 +304,14 @@ def _decided(demo: Demo, book: AgencyBook, registrant: Registrant) -> None:
         demo.mail(registrant.email, "đã được bổ sung vào Hội nghị")
 
 
-def finished(demo: Demo) -> None:
+@each_agency
+def finished(demo: Demo, book: AgencyBook) -> None:
     """The units answer what came last, and what had become overdue."""
-    for book in demo.books:
-        for _, content in book.contents():
-            if content.state is not State.TRANSFERRED:
-                continue
-            if content.path is Path.OVERDUE:
-                content.clocks = [("preparation", "late")]
-                queue = demo.desk(book, f"{ACCOUNTS[content.unit or OFFICE]}.truong").get(f"/{book.code}/can-bo/?qua-han=1")
-                demo.checks.contains(f"{book.code}: the unit's overdue contents", queue.text, "Quá hạn")
-            prepare(demo, book, content)
+    for _, content in book.contents():
+        if content.state is not State.TRANSFERRED:
+            continue
+        if content.path is Path.OVERDUE:
+            content.clocks = [("preparation", "late")]
+            queue = demo.desk(book, f"{ACCOUNTS[content.unit or OFFICE]}.truong").get(f"/{book.code}/can-bo/?qua-han=1")
+            demo.checks.contains(f"{book.code}: the unit's overdue contents", queue.text, "Quá hạn")
+        prepare(demo, book, content)

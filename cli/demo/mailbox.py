@@ -7,6 +7,7 @@ from email.message import EmailMessage
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 
 PDF, CALENDAR = "application/pdf", "text/calendar"
 
@@ -44,18 +45,21 @@ class Mail:
 
 
 class Mailbox:
-    """Every caught mail; each file is read once."""
+    """Every caught mail; each file is read once. Several threads may look."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._read: dict[str, Mail] = {}
+        self._lock = Lock()
 
     def mails(self, to: str, subject: str = "") -> list[Mail]:
         """The mails to an address whose subject contains `subject`, oldest first."""
-        for path in self._directory.glob("*.eml"):
-            if path.name not in self._read:
-                self._read[path.name] = _read(path)
-        return [mail for _, mail in sorted(self._read.items()) if mail.to == to and subject in mail.subject]
+        with self._lock:
+            for path in self._directory.glob("*.eml"):
+                if path.name not in self._read:
+                    self._read[path.name] = _read(path)
+            known = sorted(self._read.items())
+        return [mail for _, mail in known if mail.to == to and subject in mail.subject]
 
 
 def _read(path: Path) -> Mail:

@@ -9,27 +9,27 @@ import httpx
 from cli.browser import Browser, Page
 from cli.demo.book import AgencyBook, Registrant
 from cli.demo.checks import eventually
-from cli.demo.context import Demo
+from cli.demo.context import Demo, each_agency
 from cli.demo.mailbox import pdf_text
 from contracts.model import Channel
 
 CODE = re.compile(r"\b[0-9A-Z]{4}(?:-[0-9A-Z]{4}){3}\b")
 
 
-def announced(demo: Demo) -> None:
+@each_agency
+def announced(demo: Demo, book: AgencyBook) -> None:
     """Each agency's site announces its plan, and gives its own form: printed, and to fill in."""
     checks = demo.checks
-    for book in demo.books:
-        with demo.visitor() as browser:
-            checks.becomes(f"{book.code}: the plan is announced", True, partial(_shows_plan, browser, book))
-            home = browser.get(f"/{book.code}/")
-            checks.contains(f"{book.code}: the site", home.text, "Đang nhận đăng ký", book.name)
-            book.plan = home.link("/dang-ky/", "Đăng ký").rsplit("/", 1)[-1]
-            blank = pdf_text(browser.download(f"/{book.code}/ke-hoach/{book.plan}/mau-phieu.pdf").content)
-            checks.contains(f"{book.code}: the blank form", blank, "PHIẾU ĐĂNG KÝ THAM GIA ĐỐI THOẠI", *_printed(book))
-            form = browser.get(f"/{book.code}/dang-ky/{book.plan}")
-            checks.contains(f"{book.code}: the web form", form.text, *_printed(book))
-            checks.equal(f"{book.code}: consent is not given beforehand", "", form.form(having="consent").value("consent"))
+    with demo.visitor() as browser:
+        checks.becomes(f"{book.code}: the plan is announced", True, partial(_shows_plan, browser, book))
+        home = browser.get(f"/{book.code}/")
+        checks.contains(f"{book.code}: the site", home.text, "Đang nhận đăng ký", book.name)
+        book.plan = home.link("/dang-ky/", "Đăng ký").rsplit("/", 1)[-1]
+        blank = pdf_text(browser.download(f"/{book.code}/ke-hoach/{book.plan}/mau-phieu.pdf").content)
+        checks.contains(f"{book.code}: the blank form", blank, "PHIẾU ĐĂNG KÝ THAM GIA ĐỐI THOẠI", *_printed(book))
+        form = browser.get(f"/{book.code}/dang-ky/{book.plan}")
+        checks.contains(f"{book.code}: the web form", form.text, *_printed(book))
+        checks.equal(f"{book.code}: consent is not given beforehand", "", form.form(having="consent").value("consent"))
 
 
 def _shows_plan(browser: Browser, book: AgencyBook) -> bool:
@@ -40,16 +40,16 @@ def _printed(book: AgencyBook) -> list[str]:
     return [f"{no}. {label}" for no, label in book.sections.items()]
 
 
-def registered(demo: Demo) -> None:
+@each_agency
+def registered(demo: Demo, book: AgencyBook) -> None:
     """Everybody who is in time and does not come to the counter sends the form, on the web or by a program."""
-    for book in demo.books:
-        refused(demo, book)
-        clicked_twice(demo, book, book.registrants[0])
-        for registrant in book.registrants[1:]:
-            send(demo, book, registrant)
-        asked_twice(demo, book)
-        numbers = [registrant.number for registrant in book.registrants]
-        demo.checks.equal(f"{book.code}: every form has a case number of its own", len(numbers), len(set(numbers)))
+    refused(demo, book)
+    clicked_twice(demo, book, book.registrants[0])
+    for registrant in book.registrants[1:]:
+        send(demo, book, registrant)
+    asked_twice(demo, book)
+    numbers = [registrant.number for registrant in book.registrants]
+    demo.checks.equal(f"{book.code}: every form has a case number of its own", len(numbers), len(set(numbers)))
 
 
 def send(demo: Demo, book: AgencyBook, registrant: Registrant) -> None:
@@ -152,12 +152,12 @@ def _consent(demo: Demo, book: AgencyBook) -> str:
     return page.form(having="consent").options["consent"][0]
 
 
-def receipts(demo: Demo) -> None:
+@each_agency
+def receipts(demo: Demo, book: AgencyBook) -> None:
     """Who gave an address has a receipt with the code, which never stands in the subject."""
-    for book in demo.books:
-        for registrant in book.registrants:
-            if registrant.email:
-                receipt_mail(demo, book, registrant)
+    for registrant in book.registrants:
+        if registrant.email:
+            receipt_mail(demo, book, registrant)
 
 
 def receipt_mail(demo: Demo, book: AgencyBook, registrant: Registrant) -> None:
@@ -183,15 +183,15 @@ TRACKED = {
 ATTENDED = {"attended": "Ông/Bà đã dự", "substitute": "Đã cử người dự thay", "absent": "Ông/Bà không dự"}
 
 
-def tracked(demo: Demo) -> None:
+@each_agency
+def tracked(demo: Demo, book: AgencyBook) -> None:
     """Everybody who has a code reads what became of each content, and of the invitation."""
-    for book in demo.books:
-        for registrant in book.everybody():
-            if registrant.registered:
-                _tracked(demo, book, registrant)
-        with demo.visitor() as browser:
-            unknown = browser.submit(f"/{book.code}/tra-cuu", "tra-cuu", {"code": "AAAA-AAAA"}, having="code", status=422)
-            demo.checks.contains(f"{book.code}: a code that is none", unknown.text, "Mã tra cứu chưa đúng")
+    for registrant in book.everybody():
+        if registrant.registered:
+            _tracked(demo, book, registrant)
+    with demo.visitor() as browser:
+        unknown = browser.submit(f"/{book.code}/tra-cuu", "tra-cuu", {"code": "AAAA-AAAA"}, having="code", status=422)
+        demo.checks.contains(f"{book.code}: a code that is none", unknown.text, "Mã tra cứu chưa đúng")
 
 
 def _tracked(demo: Demo, book: AgencyBook, registrant: Registrant) -> None:

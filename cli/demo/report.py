@@ -11,7 +11,7 @@ from openpyxl.utils.cell import coordinate_to_tuple
 from cli.browser import Browser, Page
 from cli.demo.book import AgencyBook, Tables
 from cli.demo.checks import eventually
-from cli.demo.context import Demo
+from cli.demo.context import Demo, each_agency
 
 ZERO = "không phát sinh"
 Numbers = dict[str, dict[str, tuple[int, ...]]]
@@ -19,25 +19,25 @@ Cells = dict[tuple[int, int], object]
 """(row, column) → what stands there."""
 
 
-def reported(demo: Demo) -> None:
+@each_agency
+def reported(demo: Demo, book: AgencyBook) -> None:
     """Page and workbook say what the demonstration did, the sums add up, and every number leads to its cases."""
-    for book in demo.books:
-        reader = demo.desk(book, "kstthc")
-        page = eventually(partial(_report, demo, book, reader), partial(_says, book))
-        for what, expected, seen in _differences(shown(page), book.tables()):
-            demo.checks.equal(f"{book.code}: the report, {what}", expected, seen)
-        compared = sum(len(lines) for lines in book.tables().values())
-        demo.checks.holds(
-            f"{book.code}: the report is what was done",
-            f"{compared} lines",
-            "other lines",
-            when=not _differences(shown(page), book.tables()),
-        )
-        demo.checks.lacks(f"{book.code}: two ways to count the same", page.text, "lệch", "chưa khớp")
-        demo.checks.contains(f"{book.code}: two ways to count the same", page.text, "Mỗi số liệu được đếm bằng hai cách", "khớp")
-        _workbook(demo, book, reader, page)
-        _cells(demo, book, reader, page)
-        _public(demo, book)
+    reader = demo.desk(book, "kstthc")
+    page = eventually(partial(_report, demo, book, reader), partial(_says, book))
+    for what, expected, seen in _differences(shown(page), book.tables()):
+        demo.checks.equal(f"{book.code}: the report, {what}", expected, seen)
+    compared = sum(len(lines) for lines in book.tables().values())
+    demo.checks.holds(
+        f"{book.code}: the report is what was done",
+        f"{compared} lines",
+        "other lines",
+        when=not _differences(shown(page), book.tables()),
+    )
+    demo.checks.lacks(f"{book.code}: two ways to count the same", page.text, "lệch", "chưa khớp")
+    demo.checks.contains(f"{book.code}: two ways to count the same", page.text, "Mỗi số liệu được đếm bằng hai cách", "khớp")
+    _workbook(demo, book, reader, page)
+    _cells(demo, book, reader, page)
+    _public(demo, book)
 
 
 def _says(book: AgencyBook, page: Page) -> bool:
