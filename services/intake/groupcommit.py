@@ -22,6 +22,8 @@ from kit.logging import get_logger
 from kit.mongo import Collection, Document, duplicate_indexes, is_transient
 from services.intake.metrics import GROUP_SIZE
 
+OTHER_CONTENT = "this key was used for other content"
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -61,6 +63,13 @@ class GroupCommit:
         self._queue.append(waiting)
         self._begin_writes()
         return await waiting.fate
+
+    async def stored(self, _id: UUID, payload_hash: bytes) -> Document | None:
+        """The document of an equal request, durably stored; None if there is none. Raises `Conflict`, or the driver's errors."""
+        document = await self._majority.find_one({"_id": _id})
+        if document is not None and document["payload_hash"] != payload_hash:
+            raise Conflict(OTHER_CONTENT)
+        return document
 
     async def drain(self) -> None:
         """Wait for the writes under way and those that wait for them."""
@@ -147,7 +156,7 @@ def _tell_duplicate(waiting: _Waiting, stored: Document | None) -> None:
     if stored is None:
         _fail(waiting, Unavailable("mongodb"))
     elif stored["payload_hash"] != waiting.document["payload_hash"]:
-        _fail(waiting, Conflict("this key was used for other content"))
+        _fail(waiting, Conflict(OTHER_CONTENT))
     else:
         ours = stored["events"][0]["id"] == waiting.document["events"][0]["id"]
         _succeed(waiting, Written(ours, stored))

@@ -72,21 +72,33 @@ async def register(
 ) -> Receipt:
     """Accept a whole form that came by itself (web, API): durable when this returns.
 
-    The same `key` with the same content is one registration. Raises `Invalid` (fields wrong, not open yet), `NotFound` (plan),
-    `Conflict` (the key was used for other content) and `Unavailable` (not known to be kept: send it again).
+    The same `key` with the same content is one registration, whatever has changed since it was kept. Raises `Invalid` (fields
+    wrong, not open yet), `NotFound` (plan), `Conflict` (the key was used for other content) and `Unavailable` (not known to be
+    kept: send it again).
     """
     entry = Entry(channel, acting.now)
     async with _answering(intake, channel):
         agency = intake.agency(acting.agency)
-        plan = await intake.announcements.plan(agency.code, submission.plan)
-        placement = _place(plan, submission, entry.received_at)
-        errors = check_whole(agency, submission)
-        if errors:
-            raise Invalid(errors)
-        if placement.window is Window.NOT_YET:
-            raise Invalid({"plan": not_yet_open(placement)})
         hashed = domain.payload_hash(submission)
+        try:
+            plan, placement = await _admitted(intake, agency, submission, entry)
+        except (Invalid, NotFound):
+            if (kept := await _kept_before(intake, agency, key, hashed, channel)) is None:
+                raise
+            return kept
         return await _keep(intake, acting, agency, key, submission, entry, plan, placement, hashed, ())
+
+
+async def _admitted(intake: Intake, agency: Agency, submission: Submission, entry: Entry) -> tuple[Plan, Placement]:
+    """Where a form that came by itself goes, if today's profile and announcements take it. Raises `Invalid` or `NotFound`."""
+    plan = await intake.announcements.plan(agency.code, submission.plan)
+    placement = _place(plan, submission, entry.received_at)
+    errors = check_whole(agency, submission)
+    if errors:
+        raise Invalid(errors)
+    if placement.window is Window.NOT_YET:
+        raise Invalid({"plan": not_yet_open(placement)})
+    return plan, placement
 
 
 async def enter(intake: Intake, acting: Acting, key: str, submission: Submission, entry: Entry) -> Receipt:
@@ -96,18 +108,43 @@ async def enter(intake: Intake, acting: Acting, key: str, submission: Submission
     """
     async with _answering(intake, entry.channel):
         agency = intake.agency(acting.agency)
-        plan = await intake.announcements.plan(agency.code, submission.plan)
-        placement = _place(plan, submission, entry.received_at)
-        errors = domain.unknown_sections(submission, section_titles(agency))
-        if domain.is_blank(submission):
-            errors["name"] = domain.BLANK
-        if entry.received_at > acting.now:
-            errors["received_on"] = "Thời điểm nhận ở trong tương lai. Xin kiểm tra lại ngày, giờ nhận."
-        if errors:
-            raise Invalid(errors)
-        incomplete = domain.missing(submission, printed_fields(agency))
         hashed = domain.payload_hash(submission, entry)
+        try:
+            plan, placement = await _admitted_entry(intake, agency, submission, entry, acting.now)
+        except (Invalid, NotFound):
+            if (kept := await _kept_before(intake, agency, key, hashed, entry.channel)) is None:
+                raise
+            return kept
+        incomplete = domain.missing(submission, printed_fields(agency))
         return await _keep(intake, acting, agency, key, submission, entry, plan, placement, hashed, incomplete)
+
+
+async def _admitted_entry(
+    intake: Intake, agency: Agency, submission: Submission, entry: Entry, now: datetime
+) -> tuple[Plan, Placement]:
+    """As `_admitted`, for what staff typed."""
+    plan = await intake.announcements.plan(agency.code, submission.plan)
+    placement = _place(plan, submission, entry.received_at)
+    errors = domain.unknown_sections(submission, section_titles(agency))
+    if domain.is_blank(submission):
+        errors["name"] = domain.BLANK
+    if entry.received_at > now:
+        errors["received_on"] = "Thời điểm nhận ở trong tương lai. Xin kiểm tra lại ngày, giờ nhận."
+    if errors:
+        raise Invalid(errors)
+    return plan, placement
+
+
+async def _kept_before(intake: Intake, agency: Agency, key: str, hashed: bytes, channel: Channel) -> Receipt | None:
+    """The receipt of an equal request that was kept; what was accepted once is not refused because the notice, the form or the
+    opening has changed since. Asked only where a request would be refused, so an accepted one costs no read. Raises `Conflict`.
+    """
+    registration = domain.registration_id(agency.code, key)
+    document = await intake.commits.stored(registration, hashed)
+    if document is None:
+        return None
+    REGISTRATIONS.labels(channel, "repeated").inc()
+    return Receipt(False, intake.code(registration), document)
 
 
 async def _keep(

@@ -1,7 +1,9 @@
 """Accepted means kept, once: registrations on a real database (promise 1)."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import orjson
@@ -11,11 +13,12 @@ import pytest_asyncio
 from contracts import topics
 from deploy.local.stack import LocalStack
 from services.intake.codes import code_hash
-from tests.intake import Running, api_body, keys, running_intake
+from tests.intake import PLAN, Running, api_body, dialogue, keys, running_intake, web_form
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
 URL = "/api/v1/son-la/registrations"
+FORM = f"/son-la/dang-ky/{PLAN}"
 
 
 @pytest_asyncio.fixture
@@ -79,6 +82,42 @@ async def test_a_key_used_for_other_content_is_refused(intake: Running) -> None:
     answer = await intake.client.post(URL, json=other, headers={"Idempotency-Key": "k"})
     assert answer.status_code == 409
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def meanwhile(intake: Running, change: str) -> None:
+    """What was asked of a registration yesterday is not enough today."""
+    if change == "opening":
+        later = dialogue(opens_at=intake.clock() + timedelta(days=1))
+        await intake.announce((f"{PLAN}-1", later), sequence=2)
+        intake.intake.announcements._known.clear()
+        return
+    agencies = intake.intake.agencies
+    assert isinstance(agencies, dict)
+    privacy = agencies["son-la"].privacy.model_copy(update={"version": "2026-02"})
+    agencies["son-la"] = agencies["son-la"].model_copy(update={"privacy": privacy})
+
+
+@pytest.mark.parametrize("change", ["opening", "privacy notice"])
+async def test_what_was_accepted_is_told_again_whatever_has_changed_since(intake: Running, change: str) -> None:
+    key = {"Idempotency-Key": "k"}
+    first = await intake.client.post(URL, json=api_body(), headers=key)
+    page = await intake.client.post(FORM, data=web_form())
+    assert (first.status_code, page.status_code) == (201, 200)
+    await meanwhile(intake, change)
+    again = await intake.client.post(URL, json=api_body(), headers=key)
+    assert (again.status_code, again.json()) == (200, first.json())
+    reloaded = await intake.client.post(FORM, data=web_form())
+    assert (reloaded.status_code, code_in(reloaded.text)) == (200, code_in(page.text))
+    other = api_body(sections=[{"no": 2, "text": "Nội dung khác"}])
+    assert (await intake.client.post(URL, json=other, headers=key)).status_code == 409
+    assert (await intake.client.post(URL, json=api_body(), headers={"Idempotency-Key": "new"})).status_code == 422
+    assert await intake.database["registrations"].count_documents({}) == 2
+
+
+def code_in(page: str) -> str:
+    found = re.search(r'<p class="code"[^>]*>([^<]+)</p>', page)
+    assert found, page
+    return found[1]
 
 
 @pytest.mark.parametrize(
