@@ -9,10 +9,10 @@ COUNT_PACKAGES := /^Collecting/ {printf "\r  %d fetched", ++n} /^Installing coll
 	{fflush()} END {if (n) print ""}
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo test lint lock jars
+.PHONY: help venv up demo test faults faults-proof lint lock jars
 
 help: ## List the targets
-	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.-]+):.*## /  make \1\t/' | expand -t 16
 
 up: $(INSTALLED) ## Start everything on this machine and stay until Ctrl-C
 	@exec ./doithoai up
@@ -23,6 +23,14 @@ demo: $(INSTALLED) ## The main job from registration to report, unattended, in a
 test: $(INSTALLED) ## All tests, on real Kafka and MongoDB
 	@$(BIN)/python -m deploy.local.downloads
 	$(BIN)/python -m pytest
+
+faults: $(INSTALLED) ## Every row of docs/reliability.md; one of them: make faults ROW=7
+	@$(BIN)/python -m deploy.local.downloads
+	$(BIN)/python -m pytest tests/faults -s -m "faults or stack" -k "row$(if $(ROW),$(shell printf %02d $(ROW)))"
+
+faults-proof: $(INSTALLED) ## Every invariant against a build that breaks it
+	@$(BIN)/python -m deploy.local.downloads
+	$(BIN)/python -m pytest tests/faults -s -m proof
 
 lint: $(INSTALLED) ## Ruff, mypy, import-linter
 	$(BIN)/ruff check

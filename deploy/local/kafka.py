@@ -4,7 +4,7 @@ import asyncio
 import base64
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -31,17 +31,20 @@ def bootstrap(ports: Ports) -> str:
     return ",".join(f"{HOST}:{port}" for port in ports.kafka)
 
 
-def programs(state: Path, ports: Ports, jars: Path) -> list[Program]:
-    """The brokers, their directories formatted if need be."""
+def programs(state: Path, ports: Ports, jars: Path, relayed: Mapping[int, int] | None = None) -> list[Program]:
+    """The brokers, their directories formatted if need be.
+
+    `relayed`: further ports of a single broker → the port of the relay in front of each, which its clients are told to use.
+    """
     cluster = _cluster_id(state)
-    return [_node(index, state, ports, jars, cluster) for index in range(len(ports.kafka))]
+    return [_node(index, state, ports, jars, cluster, relayed or {}) for index in range(len(ports.kafka))]
 
 
-def _node(index: int, state: Path, ports: Ports, jars: Path, cluster: str) -> Program:
+def _node(index: int, state: Path, ports: Ports, jars: Path, cluster: str, relayed: Mapping[int, int]) -> Program:
     home = state / f"node{index + 1}"
     config = home / "server.properties"
     (home / "tmp").mkdir(parents=True, exist_ok=True)
-    config.write_text(_properties(index, home, ports), encoding="utf-8")
+    config.write_text(_properties(index, home, ports, relayed), encoding="utf-8")
     if not (home / "data" / "meta.properties").exists():
         _format(_java(jars, home, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)))
     return Program(
@@ -51,17 +54,20 @@ def _node(index: int, state: Path, ports: Ports, jars: Path, cluster: str) -> Pr
     )
 
 
-def _properties(index: int, home: Path, ports: Ports) -> str:
+def _properties(index: int, home: Path, ports: Ports, relayed: Mapping[int, int]) -> str:
     nodes = len(ports.kafka)
+    names = [f"RELAYED{n}" for n in range(len(relayed))]
+    more_listeners = "".join(f",{name}://{HOST}:{port}" for name, port in zip(names, relayed, strict=True))
+    more_advertised = "".join(f",{name}://{HOST}:{port}" for name, port in zip(names, relayed.values(), strict=True))
     voters = ",".join(f"{i + 1}@{HOST}:{port}" for i, port in enumerate(ports.kafka_controller))
     settings = {
         "process.roles": "broker,controller",
         "node.id": index + 1,
         "controller.quorum.voters": voters,
-        "listeners": f"PLAINTEXT://{HOST}:{ports.kafka[index]},CONTROLLER://{HOST}:{ports.kafka_controller[index]}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{ports.kafka[index]}",
+        "listeners": f"PLAINTEXT://{HOST}:{ports.kafka[index]},CONTROLLER://{HOST}:{ports.kafka_controller[index]}{more_listeners}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{ports.kafka[index]}{more_advertised}",
         "controller.listener.names": "CONTROLLER",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT" + "".join(f",{n}:PLAINTEXT" for n in names),
         "log.dirs": home / "data",
         "auto.create.topics.enable": "false",
         "default.replication.factor": nodes,

@@ -1,9 +1,12 @@
 """A load of registrations that remembers what each client was told, so that the checks rest on that and not on any log."""
 
 import asyncio
+import copy
 import random
 from collections import Counter
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -20,45 +23,99 @@ KINDS = ("individual", "organisation", "enterprise", "cooperative")
 SECTIONS = {"son-la": 5, "bac-kan": 2}
 
 
+REPEATED_EVERY = 20
+"""Of so many registrations one is sent again when it is accepted, and another one with other content under its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a client was told, and when (monotonic seconds). Status 0: nothing, or only that the connection broke."""
+
+    began: float
+    ended: float
+    status: int
+    code: str = ""
+    case_number: str = ""
+    retry_after: str = ""
+
+    @property
+    def told(self) -> str:
+        """ok, failed (a clear no), unknown (no answer, or the proxy's)."""
+        if self.status in (200, 201):
+            return "ok"
+        return "unknown" if self.status in (0, 500, 502, 504) else "failed"
+
+
 @dataclass
 class Sent:
-    """One registration as its client knows it. `told`: ok, failed (a clear no), unknown (no answer, or the proxy's)."""
+    """One registration as its client knows it: every answer to it, to its repetition, and to other content under its key."""
 
     key: str
     agency: str
     email: str
     body: dict[str, Any]
-    told: list[str] = field(default_factory=list)
-    case_number: str = ""
-    code: str = ""
+    answers: list[Answer] = field(default_factory=list)
+    repeated: list[Answer] = field(default_factory=list)
+    changed: list[Answer] = field(default_factory=list)
+
+    @property
+    def _yes(self) -> Answer | None:
+        return next((a for a in self.answers if a.told == "ok"), None)
 
     @property
     def accepted(self) -> bool:
-        return bool(self.code)
+        return self._yes is not None
+
+    @property
+    def code(self) -> str:
+        return self._yes.code if self._yes else ""
+
+    @property
+    def case_number(self) -> str:
+        return self._yes.case_number if self._yes else ""
 
 
 class Load:
     """Sends registrations at a rate, each until it is accepted; the same Idempotency-Key on every try."""
 
-    def __init__(self, base: str, plans: dict[str, str], consents: dict[str, str], seed: int) -> None:
+    def __init__(self, base: str, plans: dict[str, str], consents: dict[str, str], seed: int, *, patience: float = 10) -> None:
         self.sent: list[Sent] = []
         self.in_flight = 0
+        self.accepted = 0
+        self.seconds = 0.0
         self._plans, self._consents = plans, consents
         self._chance = random.Random(seed)
-        self._client = httpx.AsyncClient(base_url=base, timeout=10, limits=httpx.Limits(max_connections=200))
+        self._client = httpx.AsyncClient(base_url=base, timeout=patience, limits=httpx.Limits(max_connections=200))
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
-    @property
-    def accepted(self) -> int:
-        return sum(sent.accepted for sent in self.sent)
+    def answers(self) -> list[Answer]:
+        """All that all clients were told."""
+        return [a for sent in self.sent for a in (*sent.answers, *sent.repeated, *sent.changed)]
 
-    async def run(self, rate: int, seconds: float) -> None:
-        """Start `rate` registrations a second for `seconds`, whatever becomes of those before."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        for n in range(int(rate * seconds)):
-            await asyncio.sleep(max(0.0, began + n / rate - loop.time()))
+    def told(self) -> Counter[str]:
+        """How often clients were told what about a registration."""
+        return Counter(answer.told for sent in self.sent for answer in sent.answers)
+
+    async def run(self, rate: int) -> None:
+        """Start `rate` registrations a second until `stop`, whatever becomes of those before."""
+        began = monotonic()
+        n = 0
+        while not self._stopped:
+            await asyncio.sleep(max(0.0, began + n / rate - monotonic()))
             self._begin()
+            n += 1
+        self.seconds += monotonic() - began
+
+    def stop(self) -> None:
+        """Start no more."""
+        self._stopped = True
+
+    def forget_all_but(self, emails: set[str]) -> int:
+        """Leave out what a restore lost; returns how many."""
+        before = len(self.sent)
+        self.sent = [sent for sent in self.sent if sent.email in emails]
+        return before - len(self.sent)
 
     def burst(self, count: int) -> None:
         """Start many at once."""
@@ -71,12 +128,22 @@ class Load:
             await asyncio.wait(set(self._tasks))
         await self._client.aclose()
 
-    def told(self) -> Counter[str]:
-        """How often clients were told what."""
-        return Counter(answer for sent in self.sent for answer in sent.told)
+    def make(self) -> Sent:
+        """One more registration, which the caller sends and whose answers the caller notes."""
+        return self._make(len(self.sent))
+
+    def submit(self, *registrations: Sent) -> None:
+        """Send these as well."""
+        for sent in registrations:
+            self.sent.append(sent)
+            self._spawn(self._client_of(0, sent))
 
     def _begin(self) -> None:
-        task = asyncio.create_task(self._until_accepted(self._make(len(self.sent))))
+        n = len(self.sent)
+        self._spawn(self._client_of(n, self._make(n)))
+
+    def _spawn(self, client: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(client)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -89,7 +156,7 @@ class Load:
             "person": {
                 "name": f"Người Thử Số {n}",
                 "address": "Tổ 1, phường Thử Nghiệm",
-                "phone": "0912345678",
+                "phone": "+84912345678",
                 "email": f"thu{n}@hop-thu.example",
             },
             "sections": [{"no": no, "text": f"{self._chance.choice(TEXTS)} ({n})"} for no in sorted(numbers)],
@@ -99,31 +166,47 @@ class Load:
         self.sent.append(sent)
         return sent
 
-    async def _until_accepted(self, sent: Sent) -> None:
-        pause = 0.2
-        while not sent.accepted:
-            await self._try(sent)
-            if not sent.accepted:
-                await asyncio.sleep(pause)
-                pause = min(pause * 1.5, 2.0)
+    async def _client_of(self, n: int, sent: Sent) -> None:
+        await self._until(sent, sent.body, sent.answers)
+        self.accepted += 1
+        if n % REPEATED_EVERY == 7:
+            await self._until(sent, sent.body, sent.repeated)
+        if n % REPEATED_EVERY == 13:
+            other = copy.deepcopy(sent.body)
+            other["sections"][0]["text"] += " (nội dung khác)"
+            await self._until(sent, other, sent.changed)
 
-    async def _try(self, sent: Sent) -> None:
+    async def _until(self, sent: Sent, body: dict[str, Any], answers: list[Answer]) -> None:
+        """Send until there is a clear answer: accepted, or refused for what it is (409)."""
+        pause = 0.2
+        while True:
+            answer = await self._try(sent, body)
+            answers.append(answer)
+            if answer.status in (200, 201, 409):
+                return
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 2.0)
+
+    async def _try(self, sent: Sent, body: dict[str, Any]) -> Answer:
+        began = monotonic()
         self.in_flight += 1
         try:
             answer = await self._client.post(
-                f"/api/v1/{sent.agency}/registrations", json=sent.body, headers={"Idempotency-Key": sent.key}
+                f"/api/v1/{sent.agency}/registrations", json=body, headers={"Idempotency-Key": sent.key}
             )
         except httpx.HTTPError:
-            sent.told.append("unknown")
-            return
+            return Answer(began, monotonic(), 0)
         finally:
             self.in_flight -= 1
-        if answer.status_code in (200, 201):
-            sent.told.append("ok")
-            sent.case_number, sent.code = answer.json()["case_number"], answer.json()["tracking_code"]
-        elif answer.status_code in (500, 502, 504):
-            sent.told.append("unknown")
-        elif answer.status_code in (429, 503):
-            sent.told.append("failed")
-        else:
-            raise AssertionError(f"{answer.status_code} {answer.text[:300]}")
+        status = answer.status_code
+        if status not in (200, 201, 409, 429, 500, 502, 503, 504):
+            raise AssertionError(f"{status} {answer.text[:300]}")
+        shown = answer.json() if status in (200, 201) else {}
+        return Answer(
+            began,
+            monotonic(),
+            status,
+            shown.get("tracking_code", ""),
+            shown.get("case_number", ""),
+            answer.headers.get("Retry-After", ""),
+        )

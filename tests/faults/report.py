@@ -20,7 +20,7 @@ from tests.faults.load import KINDS, Sent
 Numbers = dict[str, Counter[str]]
 """Agency → what is counted → how many."""
 
-_API = "Kết nối phần mềm (API)"
+_CHANNELS = ("Kết nối phần mềm (API)", "Trang thông tin điện tử")
 
 
 def counted_from_what_was_sent(sent: Iterable[Sent]) -> Numbers:
@@ -42,8 +42,8 @@ async def shown_by_the_report(stack: LocalStack) -> Numbers:
 def _of_agency(stack: LocalStack, agency: str) -> Counter[str]:
     rows = _workbook(stack, agency)
     numbers: Counter[str] = Counter()
-    by_channel = next(row for row in rows if row[0] == _API)
-    numbers.update({kind: int(n) for kind, n in zip(KINDS, by_channel[1:5], strict=True) if n})
+    for by_channel in (row for row in rows if row[0] in _CHANNELS):
+        numbers.update({kind: int(n) for kind, n in zip(KINDS, by_channel[1:5], strict=True) if n})
     labels = {section.label for section in load_agencies(ROOT / "agencies")[agency].form.sections}
     for row in rows:
         if row[0] in labels and row[0] not in numbers:

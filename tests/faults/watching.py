@@ -1,34 +1,101 @@
-"""What can be seen from outside: the databases, Kafka's offsets and the caught mail. Never the services' logs."""
+"""What can be seen from outside: the databases, Kafka's records and offsets, the caught mail. Never the services' logs."""
 
 import email
+import email.policy
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
+from contracts import topics
 from contracts.topics import Topic
 from kit import mongo
-from kit.mongo import CollectionSpec, Database
+from kit.mongo import CollectionSpec, Database, Document
 from services.intake.store import SPECS as INTAKE
 from services.notify.store import SPECS as NOTIFY
 from services.reporting.store import SPECS as REPORTING
 from services.routing.store import SPECS as ROUTING
 
 SPECS: dict[str, Sequence[CollectionSpec]] = {"intake": INTAKE, "routing": ROUTING, "notify": NOTIFY, "reporting": REPORTING}
+PREFIX = "doithoai"
+
+GROUPS: Mapping[str, tuple[Topic, ...]] = {
+    "intake.dialogues": (topics.DIALOGUES,),
+    "intake.cases": (topics.CASES,),
+    "intake.questions": (topics.QUESTIONS,),
+    "intake.staff": (topics.STAFF,),
+    "routing.registrations": (topics.REGISTRATIONS,),
+    "routing.deliveries": (topics.DELIVERIES,),
+    "notify.letters": (topics.INTAKE_LETTERS, topics.ROUTING_LETTERS, topics.REPORTING_LETTERS),
+    "notify.registrations": (topics.REGISTRATIONS,),
+    "notify.staff": (topics.STAFF,),
+    "reporting.cases": (topics.CASES,),
+    "reporting.questions": (topics.QUESTIONS,),
+    "reporting.dialogues": (topics.DIALOGUES,),
+    "reporting.feedback": (topics.FEEDBACK,),
+    "reporting.staff": (topics.STAFF,),
+}
+"""Consumer group, without its prefix → what it reads."""
+
+
+class Place(NamedTuple):
+    """Where a record lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record as it lies in Kafka."""
+
+    place: Place
+    key: str
+    value: bytes | None
+    timestamp: int
+
+    @cached_property
+    def event(self) -> dict[str, Any] | None:
+        """The event it holds, as JSON; None for what is none."""
+        try:
+            event = orjson.loads(self.value or b"")
+        except orjson.JSONDecodeError:
+            return None
+        whole = isinstance(event, dict) and isinstance(event.get("sequence"), int) and "data" in event
+        return event if whole else None
+
+
+@dataclass(frozen=True)
+class Caught:
+    """A mail that the mail server took."""
+
+    recipient: str
+    message_id: str
+    digest: str
+    text: str
 
 
 class Watcher:
     """Reads everything, writes nothing."""
 
-    def __init__(self, mongodb_url: str, bootstrap: str, prefix: str = "doithoai") -> None:
-        self.client = mongo.connect(mongodb_url, driver="pymongo")
+    def __init__(self, mongodb_url: str, bootstrap: str) -> None:
+        self.client = mongo.connect(mongodb_url, driver="pymongo", timeout_ms=20_000)
         self.bootstrap = bootstrap
-        self._prefix = prefix
 
     def database(self, service: str) -> Database:
-        return self.client[f"{self._prefix}_{service}"]
+        return self.client[f"{PREFIX}_{service}"]
+
+    async def rows(self, service: str, collection: str, query: Document | None = None, *, events: bool = True) -> list[Document]:
+        """All documents of a collection."""
+        return await self.database(service)[collection].find(query or {}, None if events else {"events": 0}).to_list(None)
 
     async def unpublished(self) -> int:
         """Documents with an event that Kafka has not acknowledged, in all outboxes."""
@@ -39,12 +106,12 @@ class Watcher:
                     total += await self.database(service)[spec.name].count_documents({"due": {"$exists": True}})
         return total
 
-    async def dead_letters(self) -> list[dict[str, Any]]:
+    async def dead_letters(self) -> list[Document]:
         """Every dead letter of every service."""
-        return [row for service in SPECS for row in await self.database(service)["dead_letters"].find().to_list(None)]
+        return [row for service in SPECS for row in await self.rows(service, "dead_letters")]
 
-    async def records(self, topic: Topic) -> list[tuple[TopicPartition, int, str]]:
-        """(partition, offset, key) of every record of a topic."""
+    async def records(self, topic: Topic) -> list[Record]:
+        """Every record of a topic, in order within its partition."""
         reader = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False)
         await reader.start()
         try:
@@ -52,21 +119,42 @@ class Watcher:
             reader.assign(partitions)
             ends = await reader.end_offsets(partitions)
             await reader.seek_to_beginning(*partitions)
-            found: list[tuple[TopicPartition, int, str]] = []
+            found: list[Record] = []
             while [p for p in partitions if await reader.position(p) < ends[p]]:
-                for partition, records in (await reader.getmany(timeout_ms=500)).items():
-                    found += [(partition, r.offset, (r.key or b"").decode()) for r in records]
+                for records in (await reader.getmany(timeout_ms=500)).values():
+                    found += [
+                        Record(
+                            Place(r.topic, r.partition, r.offset), (r.key or b"").decode("utf-8", "replace"), r.value, r.timestamp
+                        )
+                        for r in records
+                    ]
             return found
         finally:
             await reader.stop()
 
-    async def committed(self, group: str, topic: Topic) -> dict[TopicPartition, int]:
-        """The committed offsets of a group."""
-        reader = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id=group, enable_auto_commit=False)
+    async def committed(self, *groups: str) -> dict[str, dict[TopicPartition, int]]:
+        """The offsets that groups (named as in GROUPS) have committed, for every partition that they read."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            found: dict[str, dict[TopicPartition, int]] = {}
+            for group in groups:
+                offsets = await admin.list_consumer_group_offsets(f"{PREFIX}.{group}")
+                partitions = [TopicPartition(topic.name, n) for topic in GROUPS[group] for n in range(topic.partitions)]
+                found[group] = {p: max(0, offsets[p].offset) if p in offsets else 0 for p in partitions}
+            return found
+        finally:
+            await admin.close()
+
+    async def lag(self) -> dict[str, int]:
+        """Records that each group has not committed yet, of those that lag."""
+        reader = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False)
         await reader.start()
         try:
-            partitions = [TopicPartition(topic.name, n) for n in range(topic.partitions)]
-            return {p: await reader.committed(p) or 0 for p in partitions}
+            committed = await self.committed(*GROUPS)
+            ends = await reader.end_offsets(list({p for offsets in committed.values() for p in offsets}))
+            behind = Counter({g: sum(max(0, ends[p] - at) for p, at in offsets.items()) for g, offsets in committed.items()})
+            return dict(+behind)
         finally:
             await reader.stop()
 
@@ -74,12 +162,17 @@ class Watcher:
         await mongo.close(self.client)
 
 
-def mails(directory: Path) -> list[tuple[str, str]]:
-    """(recipient, Message-ID) of every message the catcher took."""
-    found: list[tuple[str, str]] = []
+def mails(directory: Path) -> list[Caught]:
+    """Every message that the mail server took, one for each recipient."""
+    found: list[Caught] = []
     for file in sorted(directory.glob("**/*.eml")):
-        headers = email.message_from_bytes(file.read_bytes().split(b"\r\n\r\n", 1)[0])
-        found.append((headers["X-RcptTo"], headers["Message-ID"]))
+        content = file.read_bytes()
+        message = email.message_from_bytes(content, policy=email.policy.default)
+        body = message.get_body(("plain",))
+        text = str(body.get_content()) if body is not None else ""
+        # The envelope line is the catcher's own.
+        digest = sha256(content.split(b"\r\n", 1)[1]).hexdigest()
+        found += [Caught(to, str(message["Message-ID"]), digest, text) for to in message.get_all("X-RcptTo", [])]
     return found
 
 

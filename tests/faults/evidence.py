@@ -1,0 +1,136 @@
+"""All the evidence of one row, gathered when everything has settled: what the invariants are judged by."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+
+from contracts.topics import TOPICS
+from deploy.local.stack import LocalStack
+from kit.mongo import Document
+from tests.faults.load import Load, Sent
+from tests.faults.report import Numbers, counted_from_what_was_sent, shown_by_the_report
+from tests.faults.watching import GROUPS, Caught, Place, Record, Watcher, mails
+
+
+@dataclass(frozen=True)
+class Poison:
+    """A record that nobody can handle, and the groups (as in GROUPS) that read its topic."""
+
+    place: Place
+    value: bytes | None
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Window:
+    """From when to when (monotonic seconds) something was down for certain: mongodb, kafka or smtp."""
+
+    what: str
+    began: float
+    ended: float
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a process used at one moment."""
+
+    process: str
+    megabytes: float
+    files: int
+
+
+@dataclass
+class Evidence:
+    """Plain data; nothing here comes from what a service says about itself but its logs and metrics, which are searched."""
+
+    sent: Sequence[Sent] = ()
+    registrations: Sequence[Document] = ()
+    cases: Sequence[Document] = ()
+    questions: Sequence[Document] = ()
+    ledger: Sequence[Document] = ()
+    facts: Sequence[Document] = ()
+    buckets: Sequence[Document] = ()
+    deliveries: Sequence[Document] = ()
+    shown_cases: Sequence[Document] = ()
+    shown_questions: Sequence[Document] = ()
+    dead_letters: Sequence[Document] = ()
+    records: dict[str, list[Record]] = field(default_factory=dict)
+    committed: dict[str, dict[tuple[str, int], int]] = field(default_factory=dict)
+    lag: dict[str, int] = field(default_factory=dict)
+    mails: Sequence[Caught] = ()
+    reported: Numbers = field(default_factory=dict)
+    counted: Numbers = field(default_factory=dict)
+    written: dict[str, bytes] = field(default_factory=dict)
+    """Logs and metrics, by name."""
+    poison: Sequence[Poison] = ()
+    windows: Sequence[Window] = ()
+    sizes: Sequence[Size] = ()
+    cuts: int = 0
+    """How many letters may have become UNKNOWN: dialogues cut after the dot, letters in a killed process's hands."""
+    ahead: Sequence[str] = ()
+    """Offsets that were found ahead of their effects while faults were going on."""
+
+
+async def gather(stack: LocalStack, watcher: Watcher, load: Load) -> Evidence:
+    """Everything that can be read when all has settled; the row adds what it injected."""
+    return replace(
+        await durable_effects(watcher),
+        sent=load.sent,
+        buckets=await watcher.rows("reporting", "buckets"),
+        lag=await watcher.lag(),
+        mails=await asyncio.to_thread(mails, stack.mail_dir),
+        reported=await shown_by_the_report(stack),
+        counted=counted_from_what_was_sent(load.sent),
+        written=await asyncio.to_thread(_written, stack),
+    )
+
+
+SOURCES: Mapping[str, tuple[str, str]] = {
+    "registrations": ("intake", "registrations"),
+    "cases": ("routing", "cases"),
+    "questions": ("routing", "questions"),
+    "ledger": ("notify", "ledger"),
+    "facts": ("reporting", "facts"),
+    "deliveries": ("routing", "deliveries"),
+    "shown_cases": ("intake", "cases"),
+    "shown_questions": ("intake", "questions"),
+}
+"""Field of the evidence → service and collection."""
+EFFECTS: Mapping[str, str] = {
+    "routing.registrations": "cases",
+    "routing.deliveries": "deliveries",
+    "intake.cases": "shown_cases",
+    "intake.questions": "shown_questions",
+    "reporting.cases": "facts",
+    "reporting.questions": "facts",
+    "notify.letters": "ledger",
+}
+"""Group → the field in which its effects show."""
+
+
+async def durable_effects(watcher: Watcher, *groups: str) -> Evidence:
+    """Offsets first, effects afterwards: an effect that is missing then was missing when the offset was committed.
+
+    With `groups` only what is needed to judge these.
+    """
+    committed = await watcher.committed(*(groups or GROUPS))
+    read = {topic for group in groups for topic in GROUPS[group]} or TOPICS
+    fields = {EFFECTS[group] for group in groups} or SOURCES
+    rows: dict[str, Any] = {name: await watcher.rows(*SOURCES[name], events=not groups) for name in fields}
+    return replace(
+        Evidence(),
+        committed={group: {(p.topic, p.partition): at for p, at in offsets.items()} for group, offsets in committed.items()},
+        records={topic.name: await watcher.records(topic) for topic in read},
+        dead_letters=await watcher.dead_letters(),
+        **rows,
+    )
+
+
+def _written(stack: LocalStack) -> dict[str, bytes]:
+    found = {f"log of {path.stem}": path.read_bytes() for path in stack.log_dir.glob("*.log*")}
+    for service in stack.ports.services:
+        found[f"metrics of {service}"] = httpx.get(f"{stack.service_url(service)}/metrics", timeout=10).content
+    return found

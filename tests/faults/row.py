@@ -1,0 +1,258 @@
+"""One row of the table of faults: a stack of its own, a load on it, what was injected and what it hit, and the verdict."""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import psutil
+
+from cli.up import run_command
+from deploy.local.paths import LOCAL, ROOT
+from deploy.local.ports import SERVICES
+from kit.agency import load_agencies
+from tests.faults.evidence import Evidence, Poison, Size, Window, durable_effects, gather
+from tests.faults.invariants import offsets_ahead, violations
+from tests.faults.load import Load, Sent
+from tests.faults.stack import FaultStack
+from tests.faults.watching import Watcher
+from tests.stack import start_everything
+from tests.waiting import eventually
+
+SEED = int(os.environ.get("DOITHOAI_SEED", "20261121"))
+RATE = 50
+RESULTS = LOCAL / "faults" / "results.jsonl"
+AT_ONCE = 80
+"""Letters that a notify process may hold between SENDING and their outcome: four senders, twenty each."""
+
+EFFECTS: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "routing": ("cases", {}),
+    "notify": ("ledger", {}),
+    "reporting": ("facts", {"kind": "case"}),
+}
+
+
+class Row:
+    """What a test of one row works with."""
+
+    def __init__(self, name: str, stack: FaultStack, watcher: Watcher, load: Load) -> None:
+        self.name, self.stack, self.watcher, self.load = name, stack, watcher, load
+        self.chance = random.Random(SEED)
+        self.injected: list[str] = []
+        self.hits: Counter[str] = Counter()
+        self.windows: list[Window] = []
+        self.poison: list[Poison] = []
+        self.ahead: list[str] = []
+        self.cuts = 0
+        self.settled_after = 0.0
+        self.sizes: list[Size] = []
+        self._measuring = asyncio.create_task(self._measure())
+
+    # Injecting
+
+    def inject(self, what: str) -> None:
+        """Note what was done."""
+        self.injected.append(what)
+
+    def hit(self, what: str, count: int) -> int:
+        """Note what a fault met. It must meet something, or nothing was tried: raises AssertionError."""
+        assert count > 0, f"the fault did not hit: {what}"
+        self.hits[what] += count
+        return count
+
+    @contextlib.asynccontextmanager
+    async def loaded(self, seconds: float, rate: int = RATE) -> AsyncIterator[None]:
+        """A load of `rate` registrations a second while the block runs, and at least for `seconds`."""
+        running = asyncio.create_task(self.load.run(rate))
+        began = monotonic()
+        try:
+            yield
+            await asyncio.sleep(max(0.0, began + seconds - monotonic()))
+        finally:
+            self.load.stop()
+            await running
+
+    @contextlib.asynccontextmanager
+    async def down(self, what: str, *, certainly_after: float = 0.0) -> AsyncIterator[None]:
+        """A window in which `what` does not answer; the fault is in force before it, and ends after it."""
+        began = monotonic() + certainly_after
+        yield
+        self.windows.append(Window(what, began, monotonic()))
+
+    async def signal(self, name: str, number: signal.Signals) -> None:
+        os.kill(self.stack.pid(name), number)
+
+    async def kill(self, name: str) -> None:
+        """SIGKILL, without waiting for the next process."""
+        self.stack.kill(name)
+        if name == "notify":
+            self.cuts += AT_ONCE
+
+    async def ready(self, *names: str) -> None:
+        for name in names:
+            await asyncio.to_thread(self.stack.await_ready, name)
+
+    async def stop(self, name: str) -> None:
+        await asyncio.to_thread(self.stack.stop_process, name)
+
+    async def start(self, name: str) -> None:
+        await asyncio.to_thread(self.stack.start_process, name)
+
+    async def run(self, *arguments: str) -> None:
+        """A command of `doithoai` against the stack."""
+        await asyncio.to_thread(run_command, self.stack, *arguments)
+
+    async def waiting_for(self, service: str) -> int:
+        """Requests that intake has not answered, or accepted registrations whose effect in a service is not there yet."""
+        if service == "intake":
+            return self.load.in_flight
+        collection, query = EFFECTS[service]
+        return self.load.accepted - await self.watcher.database(service)[collection].count_documents(query)
+
+    async def until(self, check: Callable[[], Awaitable[object]], timeout: float = 30, every: float = 0.1) -> None:  # noqa: ASYNC109
+        await eventually(lambda: _truthy(check), timeout, every=every)
+
+    async def look_for_offsets_ahead(self, *groups: str) -> Evidence:
+        """Compare offsets and effects of groups now, while things are down."""
+        seen = await durable_effects(self.watcher, *groups)
+        self.ahead += offsets_ahead(seen)
+        return seen
+
+    # Judging
+
+    async def settle(self, letters: Sequence[str] = ("sent",), *, timeout: float = 240) -> None:  # noqa: ASYNC109
+        """Wait until every client was told yes and everything accepted has come to its end."""
+        began = monotonic()
+        await self.load.finish()
+        await eventually(lambda: self._is_settled(letters), timeout, every=1.0)
+        self.settled_after = monotonic() - began
+
+    async def _is_settled(self, letters: Sequence[str]) -> bool:
+        state = await self.unsettled(letters)
+        assert not state, f"not settled: {state}"
+        return True
+
+    async def unsettled(self, letters: Sequence[str] = ("sent",)) -> dict[str, int]:
+        """What is still missing, by name."""
+        database = self.watcher.database
+        sent = len(self.load.sent)
+        sections = sum(len(s.body["sections"]) for s in self.load.sent)
+        missing = {
+            "cases": sent - await database("routing")["cases"].count_documents({}),
+            "questions": sections - await database("routing")["questions"].count_documents({}),
+            "letters": sent - await database("notify")["ledger"].count_documents({"state": {"$in": list(letters)}}),
+            "facts": sections - await database("reporting")["facts"].count_documents({"kind": "question"}),
+            "buckets": await database("reporting")["buckets"].count_documents({"dirty": True}),
+            "unpublished": await self.watcher.unpublished(),
+        }
+        missing = {name: n for name, n in missing.items() if n}
+        if not missing:
+            missing = {f"lag of {group}": n for group, n in (await self.watcher.lag()).items()}
+        return missing
+
+    async def evidence(self) -> Evidence:
+        """Everything, with what was injected."""
+        for service in SERVICES:
+            await self.ready(service)
+        found = await gather(self.stack, self.watcher, self.load)
+        return replace(found, windows=self.windows, poison=self.poison, cuts=self.cuts, sizes=self.sizes, ahead=self.ahead)
+
+    async def judge(
+        self,
+        letters: Sequence[str] = ("sent",),
+        *,
+        timeout: float = 240,  # noqa: ASYNC109
+        but: Callable[[Evidence], Evidence] = lambda found: found,
+    ) -> Evidence:
+        """Settle, check every invariant, say what happened. Raises AssertionError with what did not hold.
+
+        `but` takes out what the row lost on purpose (what is younger than a backup).
+        """
+        await self.settle(letters, timeout=timeout)
+        found = but(await self.evidence())
+        broken = violations(found)
+        self._say(broken, found)
+        assert not broken, f"seed {SEED}: {json.dumps(broken, ensure_ascii=False, indent=1)}"
+        return found
+
+    def _say(self, broken: Mapping[str, list[str]], found: Evidence) -> None:
+        sent, seconds = len(self.load.sent), self.load.seconds
+        told = dict(self.load.told())
+        line = {
+            "row": self.name,
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seed": SEED,
+            "injected": self.injected,
+            "registrations": sent,
+            "rate": round(sent / seconds, 1) if seconds else None,
+            "told": told,
+            "hits": dict(self.hits),
+            "memory_mb": round(max((s.megabytes for s in found.sizes), default=0)),
+            "settled_s": round(self.settled_after),
+            "violations": broken,
+        }
+        print(f"\n{self.name} (seed {SEED})")
+        print(f"  injected: {'; '.join(self.injected)}")
+        print(f"  load: {sent} registrations, {line['rate']}/s; clients were told {told}")
+        print(f"  hit: {dict(self.hits)}")
+        print(f"  checked: I1-I11; settled after {line['settled_s']} s, the largest process had {line['memory_mb']} MB")
+        print(f"  result: {broken or 'held'}")
+        RESULTS.parent.mkdir(parents=True, exist_ok=True)
+        with RESULTS.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    async def _measure(self) -> None:
+        while True:
+            for service in SERVICES:
+                with contextlib.suppress(ProcessLookupError, StopIteration, psutil.Error):
+                    process = psutil.Process(self.stack.pid(service))
+                    self.sizes.append(Size(service, process.memory_info().rss / 2**20, process.num_fds()))
+            await asyncio.sleep(1)
+
+    async def close(self) -> None:
+        self._measuring.cancel()
+        await self.watcher.close()
+
+
+async def _truthy(check: Callable[[], Awaitable[object]]) -> bool:
+    return bool(await check())
+
+
+@contextlib.asynccontextmanager
+async def row(name: str, state: Path, **options: Any) -> AsyncIterator[Row]:
+    """A row on a stack of its own; `options` are those of `FaultStack`. On failure the seed is part of the message."""
+    stack = FaultStack(state, **options)
+    try:
+        await asyncio.to_thread(start_everything, stack)
+        watcher = Watcher(stack.mongodb_url, stack.kafka_bootstrap)
+        made = Row(name, stack, watcher, await new_load(stack, watcher))
+        try:
+            yield made
+        except BaseException:
+            print(f"\n{name}: DOITHOAI_SEED={SEED} reproduces this; injected {made.injected}, hit {dict(made.hits)}")
+            raise
+        finally:
+            await made.close()
+    finally:
+        await asyncio.to_thread(stack.stop)
+
+
+async def new_load(stack: FaultStack, watcher: Watcher) -> Load:
+    """A load for the plans of the samples."""
+    agencies = load_agencies(ROOT / "agencies")
+    plans = {p["agency"]: p["_id"] for p in await watcher.rows("routing", "plans")}
+    return Load(stack.public_url, plans, {code: a.privacy.version for code, a in agencies.items()}, SEED)
+
+
+def unanswered(sent: Sequence[Sent]) -> list[Sent]:
+    """Clients that were not told yes yet."""
+    return [s for s in sent if not s.accepted]

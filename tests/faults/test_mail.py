@@ -1,0 +1,59 @@
+"""Row 15: a mail server that is down, says 421, 4xx, 5xx, cuts in the body and after the dot, is late, never answers."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.faults.mailserver import Order, Stage
+from tests.faults.row import row
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+
+TIMES = 4
+TIMEOUT = 5.0
+COMMANDS: tuple[Stage, ...] = ("MAIL", "RCPT", "DATA", "DOT")
+
+
+async def test_row15_a_mail_server_that_misbehaves(tmp_path: Path) -> None:
+    settings = {"notify": {"smtp_timeout_seconds": str(TIMEOUT), "lease_seconds": "20"}}
+    async with row("15 SMTP", tmp_path, mail_server=True, settings=settings) as r:
+        server = r.stack.mail_server
+        assert server is not None
+        async with r.loaded(40):
+            await asyncio.sleep(3)
+            server.down()
+            async with r.down("smtp"):
+                await asyncio.sleep(5)
+            server.up()
+            await asyncio.sleep(8)
+            server.order("CONNECT", Order("421", reply="421 4.3.2 Closing"), 2)
+            for stage in COMMANDS:
+                server.order(stage, Order("4xx", reply="450 4.2.1 Try later"), TIMES)
+                server.order(stage, Order("5xx", reply="550 5.1.1 No such user"), TIMES)
+            server.order("BODY", Order("cut", cut=True), TIMES)
+            server.order("DOT", Order("cut, not kept", cut=True), TIMES)
+            server.order("KEPT", Order("cut, kept", cut=True), TIMES)
+            server.order("KEPT", Order("late", wait=TIMEOUT + 3), 2)
+            server.order("DOT", Order("never", wait=3600), 2)
+
+            async def all_met() -> bool:
+                return server.waiting() == 0
+
+            await r.until(all_met, timeout=120)
+        r.inject("SMTP: down 5 s; 421; 4xx and 5xx at MAIL, RCPT, DATA, dot; cuts in the body and after the dot; late; never")
+        for name, count in server.hits.items():
+            r.hit(name, count)
+        unknown = r.cuts = 2 * TIMES + 2 + 2
+        refused = TIMES * len(COMMANDS)
+        await r.settle(("sent", "failed"), timeout=400)
+        found = await r.evidence()
+        states = [row["state"] for row in found.ledger]
+        assert states.count("failed") == refused, "each 5xx, and nothing else, is for staff"
+        said = [row for row in found.ledger if any(step["state"] == "unknown" for step in row["steps"])]
+        assert len(said) == unknown, "as many letters said UNKNOWN as dialogues ended after the dot"
+        copies = len(found.mails) - len({mail.message_id for mail in found.mails})
+        assert copies == TIMES + 2, "a second copy only where the first was kept without a reply"
+        r.hit("letters UNKNOWN", len(said))
+        r.hit("second copies, under the same Message-ID", copies)
+        await r.judge(("sent", "failed"))

@@ -1,0 +1,121 @@
+"""Row 23, and the promises in one test: everything dies while registrations come in, in an order that the seed decides.
+
+50 registrations a second; each service is killed with -9 three times with at least 20 requests or records in flight, Kafka is
+away for 20 seconds, MongoDB is killed and stands still, the mail server stops. `DOITHOAI_MIX_SECONDS=1200` goes on for 20
+minutes. The test fails unless the faults hit.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from contracts.topics import INTAKE_LETTERS, REGISTRATIONS
+from deploy.local.ports import SERVICES
+from tests.faults.invariants import answered_within, not_committed
+from tests.faults.row import Row, row
+from tests.waiting import eventually
+
+SECONDS = float(os.environ.get("DOITHOAI_MIX_SECONDS", "60"))
+ROUNDS = max(1, round(SECONDS / 60))
+AT_LEAST = 20
+READS = {"routing": "routing.registrations", "notify": "notify.letters", "reporting": "reporting.cases"}
+LEASE = {"notify": {"smtp_timeout_seconds": "10", "lease_seconds": "20"}}
+
+
+class Mix:
+    """The faults of the mix, and what they hit."""
+
+    def __init__(self, mixed: Row) -> None:
+        self.row = mixed
+        self.in_flight: dict[str, list[int]] = {service: [] for service in SERVICES}
+        self.most_unpublished = 0
+        self.redelivered = 0
+
+    async def kill(self, service: str) -> None:
+        """Let work pile up before a stopped process, let it go on for a moment, and kill it in the middle."""
+        await self.row.ready(service)
+        await self.row.signal(service, signal.SIGSTOP)
+        self.row.load.burst(AT_LEAST + 10)
+        await eventually(lambda: self._enough(service), timeout=60)
+        self.in_flight[service].append(await self.row.waiting_for(service))
+        await self.row.signal(service, signal.SIGCONT)
+        await asyncio.sleep(self.row.chance.uniform(0.005, 0.15))
+        await self.row.kill(service)
+        if service in READS:
+            self.redelivered += not_committed(await self.row.look_for_offsets_ahead(READS[service]), READS[service])
+
+    async def _enough(self, service: str) -> bool:
+        waiting = await self.row.waiting_for(service)
+        assert waiting >= AT_LEAST, f"{waiting} wait for {service}"
+        return True
+
+    async def kafka_away(self) -> None:
+        """Stop the broker for 20 seconds, and look at what waits for it."""
+        await self.row.ready("intake")
+        await self.row.stop("kafka")
+        async with self.row.down("kafka"):
+            await asyncio.sleep(20)
+            self.most_unpublished = max(self.most_unpublished, await self.row.watcher.unpublished())
+        await self.row.start("kafka")
+
+    async def mongodb_killed(self) -> None:
+        """The supervisor starts it again."""
+        self.row.stack.kill("mongodb")
+        await self.row.ready("mongodb")
+
+    async def mongodb_stands_still(self) -> None:
+        """It answers nobody, and goes on where it was."""
+        await self.row.ready("intake")
+        await self.row.signal("mongodb", signal.SIGSTOP)
+        # What was answered at this moment may still be on its way to a client.
+        async with self.row.down("mongodb", certainly_after=1.0):
+            await asyncio.sleep(self.row.chance.uniform(3, 5))
+        await self.row.signal("mongodb", signal.SIGCONT)
+
+    async def mail_away(self) -> None:
+        await self.row.ready("intake")
+        await self.row.stop("mail")
+        async with self.row.down("smtp"):
+            await asyncio.sleep(self.row.chance.uniform(2, 4))
+        await self.row.start("mail")
+
+
+def _killing(mix: Mix, service: str) -> Callable[[], Awaitable[None]]:
+    return lambda: mix.kill(service)
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(600 + 20 * SECONDS)
+async def test_row23_nothing_is_lost_or_doubled_when_everything_dies(tmp_path: Path) -> None:
+    async with row("23 seeded mix", tmp_path, settings=LEASE) as mixed:
+        mix = Mix(mixed)
+        kills = [_killing(mix, service) for service in SERVICES for _ in range(3)]
+        others = [mix.kafka_away, mix.mongodb_killed, mix.mongodb_stands_still, mix.mail_away]
+        mixed.inject(f"{ROUNDS} × (each service SIGKILLed 3 times; broker away 20 s; mongod SIGKILL, SIGSTOP; SMTP down)")
+        async with mixed.loaded(SECONDS):
+            for _ in range(ROUNDS):
+                order = [*kills, *others]
+                mixed.chance.shuffle(order)
+                for fault in order:
+                    await asyncio.sleep(mixed.chance.uniform(0.2, 1.2))
+                    await fault()
+        await mixed.settle(timeout=300)
+
+        # The faults hit.
+        told = mixed.load.told()
+        records = await mixed.watcher.records(REGISTRATIONS) + await mixed.watcher.records(INTAKE_LETTERS)
+        copies = len(records) - len({(record.key, record.value) for record in records})
+        for service, hits in mix.in_flight.items():
+            assert len(hits) == 3 * ROUNDS
+            assert min(hits) >= AT_LEAST
+            mixed.hit(f"in flight when {service} was killed", sum(hits))
+        mixed.hit("clients without an answer", told["unknown"])
+        mixed.hit("documents waiting in outboxes at most", mix.most_unpublished)
+        mixed.hit("records delivered or published twice", mix.redelivered + copies)
+        found = await mixed.judge()
+        mixed.hit("requests while MongoDB stood still", answered_within(found, "mongodb"))
+        mixed.hit("requests while Kafka was away", answered_within(found, "kafka"))
