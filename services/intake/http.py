@@ -161,7 +161,7 @@ class _Pages:
         now = self._intake.clock()
         return {
             "document": document,
-            "case_words": views.case_words(document, case),
+            "case_words": views.case_words(document, case, questions.values()),
             "questions": views.question_views(document, questions, now),
             "invitation": views.invitation_words(case),
             "attendance": views.attendance_words(case),

@@ -1,6 +1,6 @@
 """What pages say, in words: announcements and the state of a registration (the wording of states is one table here). Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -254,6 +254,12 @@ def _outcome(question: QuestionStateData) -> str:
 
 
 _CASES: Mapping[CaseStatus, str] = {
+    CaseStatus.OPEN: "Đã tiếp nhận",
+    CaseStatus.INVITED: "Đã gửi giấy mời dự Hội nghị",
+    CaseStatus.ATTENDED: "Ông/Bà đã dự Hội nghị",
+    CaseStatus.SUBSTITUTE: "Đã cử người dự thay Hội nghị",
+    CaseStatus.ABSENT: "Ông/Bà không dự Hội nghị",
+    CaseStatus.CLOSED: "Đã trả lời đủ các nội dung",
     CaseStatus.LATE: "Đã tiếp nhận sau thời hạn, đang xem xét",
     CaseStatus.ADMITTED: "Đã đưa vào Hội nghị",
     CaseStatus.TO_FEEDBACK: "Được xử lý như phản ánh, kiến nghị",
@@ -261,11 +267,13 @@ _CASES: Mapping[CaseStatus, str] = {
 }
 
 
-def case_words(document: Document, case: CaseState | None) -> str:
-    """The state of the registration as a whole."""
+def case_words(document: Document, case: CaseState | None, questions: Iterable[QuestionStateData] = ()) -> str:
+    """The stage of the registration as a whole; one that is closed is not answered where a question became feedback (D3)."""
     if case is None:
-        return _CASES[CaseStatus.LATE] if document["late"] else "Đã tiếp nhận"
-    return _CASES.get(case.status, "Đã tiếp nhận")
+        return _CASES[CaseStatus.LATE if document["late"] else CaseStatus.OPEN]
+    if case.status is CaseStatus.CLOSED and any(q.state is QuestionState.TO_FEEDBACK for q in questions):
+        return _CASES[CaseStatus.TO_FEEDBACK]
+    return _CASES[case.status]
 
 
 def invitation_words(case: CaseState | None) -> str:

@@ -5,9 +5,9 @@ from uuid import UUID, uuid4, uuid5
 
 import pytest
 
-from contracts.model import Clock, DialogueState, QuestionState, QuestionStateData
+from contracts.model import CaseState, CaseStatus, Clock, DialogueState, QuestionState, QuestionStateData
 from kit.clock import TZ
-from services.intake.views import question_view, question_views, when
+from services.intake.views import case_words, question_view, question_views, when
 
 NOW = datetime(2022, 5, 6, 9, tzinfo=TZ)
 REGISTRATION = UUID("018f0000-0000-7000-8000-000000000001")
@@ -27,6 +27,25 @@ def clock(due_on: date, **changes: object) -> Clock:
 @pytest.mark.parametrize("state", list(QuestionState))
 def test_every_state_has_its_words(state: QuestionState) -> None:
     assert question_view("1. Mục", "x", question(state), NOW).state
+
+
+def case(status: CaseStatus) -> CaseState:
+    values = {"case_number": "SL-2022-000001", "plan": "p", "dialogue": "p-1", "source": "registration", "received_at": NOW}
+    return CaseState.model_validate(values | {"status": status})
+
+
+def test_every_stage_of_a_registration_has_its_own_words() -> None:
+    assert case_words({"late": False}, None) == "Đã tiếp nhận"
+    assert case_words({"late": True}, None) == case_words({"late": True}, case(CaseStatus.LATE))
+    assert len({case_words({"late": False}, case(status)) for status in CaseStatus}) == len(CaseStatus)
+    assert case_words({"late": False}, case(CaseStatus.INVITED)).startswith("Đã gửi giấy mời")
+
+
+def test_a_closed_registration_is_answered_unless_a_question_became_feedback() -> None:
+    closed, answered = case(CaseStatus.CLOSED), question(QuestionState.RESOLVED)
+    assert case_words({"late": False}, closed, [answered]) == "Đã trả lời đủ các nội dung"
+    feedback = question(QuestionState.TO_FEEDBACK)
+    assert case_words({"late": False}, closed, [answered, feedback]) == "Được xử lý như phản ánh, kiến nghị"
 
 
 def test_a_sealed_question_says_nothing_but_that_it_is_looked_at() -> None:
