@@ -69,6 +69,14 @@ KINDS: Mapping[LetterKind, str] = {
     LetterKind.DATE_FIXED: "Báo ngày tổ chức",
 }
 
+_ENCLOSED: Mapping[LetterKind, str] = {
+    LetterKind.INVITATION: "Giấy mời",
+    LetterKind.ADMITTED: "Giấy mời",
+    LetterKind.RESCHEDULED: "Giấy mời",
+    LetterKind.CONCLUSION: "Thông báo kết luận",
+    LetterKind.ABSENT_ANSWER: "Thông báo kết luận",
+}
+
 WAYS: Mapping[str, str] = {Way.EMAIL: "Thư điện tử", Way.POST: "Bưu điện", Way.PHONE: "Điện thoại"}
 
 GROUPS: Mapping[str, tuple[str, Sequence[State]]] = {
@@ -119,6 +127,11 @@ def is_open(row: Row) -> bool:
 def timeline(row: Row) -> list[tuple[datetime, str, str]]:
     """What happened, oldest first: when, what, note."""
     return [(s["at"], STEPS[s["state"]], "") for s in row["steps"]]
+
+
+def enclosed(kind: str, file_name: str) -> str:
+    """What a file that goes with a letter is called; one of a letter that usually has none by its own name."""
+    return _ENCLOSED.get(LetterKind(kind), file_name)
 
 
 def group_options() -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from kit import clock
 from kit.documents import DatedAt, PersonalSlip, PlainLetter, SlipQuestion, render_pdf
 from kit.errors import NotFound
 from kit.web.rendering import format_phone
+from services.notify.labels import enclosed
 from services.notify.wording import MODES, House, Request, Wording
 
 SLIP_NAME = "phieu-nguoi-tham-du.pdf"
@@ -65,7 +66,7 @@ class Papers:
                 salutation=f"{wording.salutation},",
                 paragraphs=(*wording.paragraphs, "Trân trọng./."),
                 signature=wording.signature,
-                enclosures=tuple(file.name for file in request.files),
+                enclosures=tuple(enclosed(request.kind, file.name) for file in request.files),
             ),
             self._fonts_dir,
         )

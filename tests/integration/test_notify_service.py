@@ -27,7 +27,7 @@ from services.notify.domain import State, row_id
 from services.notify.settings import NotifySettings
 from services.notify.store import LEDGER, OPENINGS, SPECS
 from tests.intake import Hand, Recorded
-from tests.notify import CASE, CODE, NOW, PERSON, Misbehaving, asked, letter, mail_server
+from tests.notify import CASE, CODE, NOW, PERSON, Misbehaving, asked, file_ref, letter, mail_server
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
@@ -189,9 +189,11 @@ async def test_the_overview_counts_what_waits(desk: Desk) -> None:
 
 
 async def test_a_letter_is_printed_and_posted(desk: Desk) -> None:
-    (_id,) = await desk.ask(letter(LetterKind.INVITATION, recipient=ON_PAPER))
+    (_id,) = await desk.ask(letter(LetterKind.INVITATION, recipient=ON_PAPER, files=(file_ref("giay-moi-1.pdf"),)))
     page = await desk.see("can-in")
     assert "Bản Mẫu, xã Mẫu" in page
+    assert ">Giấy mời (PDF)</a>" in page
+    assert "giay-moi-1.pdf" not in page
     for paper in ("thu.pdf", "phieu.pdf"):
         response = await desk.client.get(f"/son-la/van-thu/thu/{_id}/{paper}")
         assert response.content.startswith(b"%PDF")
