@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import random
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from kit.acting import Acting
 from kit.clock import Clock
 from kit.errors import Permanent, Transient
 from kit.logging import get_logger
-from kit.mongo import Document
+from kit.mongo import Document, is_transient
 from kit.outbox import Change
 from kit.service import Worker
 from services.notify import domain, metrics
@@ -38,6 +38,7 @@ GROUP = 20
 one by one (`domain.WAITS_FOR_STAFF`)."""
 IDLE_CLOSE_SECONDS = 30.0
 JANITOR_SECONDS = 5.0
+OUTAGE_PAUSE_SECONDS = 0.5
 _FILE_NOT_THERE = "Tệp đính kèm chưa có trong kho tệp"
 
 
@@ -78,49 +79,83 @@ class Circuit:
         return 1 if self._failures else BATCH
 
 
+Decide = Callable[[datetime], Change]
+"""What became of a letter, as a change of its row; told the database's time, which says when the row falls due again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    row: Document
+    decide: Decide
+    done: "asyncio.Future[None]"
+
+
 class OutcomeWriter:
     """Writes outcomes of all workers in shared bulk writes: those that come while one is under way go with the next.
 
-    An outcome is tried again while the database is away, until its lease is over; then the janitor's UNKNOWN is the truth.
+    What is known is not lost because the database is away: an outcome is tried again until its lease is over; then the janitor's
+    UNKNOWN is the truth. One that cannot be written at all is said in the log and keeps neither its sender nor another waiting.
     """
 
     def __init__(self, ledger: Ledger, lease: float) -> None:
         self._ledger = ledger
         self._lease = lease
-        self._waiting: list[tuple[Document, Change, asyncio.Future[None]]] = []
+        self._waiting: list[_Decided] = []
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, row: Document, change: Change) -> "asyncio.Future[None]":
-        """Queue an outcome; the future is done when it is written (or the row had passed to another)."""
+    def add(self, row: Document, decide: Decide) -> "asyncio.Future[None]":
+        """Queue an outcome; the future is done when it is written, or given up, or the row had passed to another."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((row, change, done))
+        self._waiting.append(_Decided(row, decide, done))
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         return done
+
+    async def release(self, rows: Sequence[Document], token: str) -> None:
+        """Give back letters whose dialogue never began: as certain as an outcome, so tried as long."""
+        await _while_lease_lasts(self._lease, len(rows), lambda: self._ledger.release(rows, token))
 
     async def _run(self) -> None:
         try:
             while self._waiting:
                 group, self._waiting = self._waiting[:200], self._waiting[200:]
-                await self._write([(row, change) for row, change, _ in group])
-                for _, _, done in group:
-                    if not done.done():
-                        done.set_result(None)
+                await self._write(group)
+                for one in group:
+                    if not one.done.done():
+                        one.done.set_result(None)
         finally:
             self._task = None
 
-    async def _write(self, decided: Sequence[tuple[Document, Change]]) -> None:
-        ends = monotonic() + self._lease
-        while True:
-            try:
-                written = await self._ledger.write(decided)
-                metrics.FENCED.inc(len(decided) - written)
+    async def _write(self, group: Sequence[_Decided]) -> None:
+        try:
+            await _while_lease_lasts(self._lease, len(group), lambda: self._write_once(group))
+        except Exception as error:
+            if len(group) == 1:
+                get_logger().error("mail_outcome_not_written", kind=group[0].row["kind"], exc_info=error)
                 return
-            except PyMongoError as error:
-                get_logger().warning("mail_outcome_not_written", count=len(decided), error=type(error).__name__)
-                if monotonic() > ends:
-                    return
-                await asyncio.sleep(0.5)
+            for one in group:
+                await self._write([one])
+
+    async def _write_once(self, group: Sequence[_Decided]) -> None:
+        server_now = await self._ledger.server_now()
+        written = await self._ledger.write([(one.row, one.decide(server_now)) for one in group])
+        metrics.FENCED.inc(len(group) - written)
+
+
+async def _while_lease_lasts(lease: float, count: int, write: Callable[[], Awaitable[None]]) -> None:
+    """Do it, again and again while the database is away and `lease` (s) is not over. Raises what trying again cannot help."""
+    ends = monotonic() + lease
+    while True:
+        try:
+            await write()
+            return
+        except PyMongoError as error:
+            if not is_transient(error):
+                raise
+            get_logger().warning("ledger_waits", count=count, error=type(error).__name__)
+            if monotonic() > ends:
+                return
+        await asyncio.sleep(OUTAGE_PAUSE_SECONDS)
 
 
 @dataclass(slots=True)
@@ -230,7 +265,7 @@ class Senders:
         except Unreachable as error:
             self._circuit.failed()
             get_logger().warning("mail_server_unreachable", count=len(rows))
-            await self._ledger.write([await self._later(row, error.words) for row in rows])
+            await self._ledger.write([await self._put_off(row, error.words) for row in rows])
             return False
         self._circuit.connected()
         return True
@@ -245,7 +280,7 @@ class Senders:
             except Unsendable as error:
                 decided.append((row, domain.refused(row, self._acting(row), str(error))))
             except Transient:
-                decided.append(await self._later(row, _FILE_NOT_THERE))
+                decided.append(await self._put_off(row, _FILE_NOT_THERE))
             except (Permanent, ValueError, LookupError) as error:
                 get_logger().error("mail_not_built", kind=row["kind"], exc_info=error)
                 decided.append((row, domain.refused(row, self._acting(row), "Không dựng được thư")))
@@ -260,11 +295,11 @@ class Senders:
         written: list[asyncio.Future[None]] = []
         for n, item in enumerate(begun):
             if self._stopping or not await self._reopened(transport) or monotonic() > last_start:
-                await self._ledger.release([r.row for r in begun[n:]], token)
+                await self._writer.release([r.row for r in begun[n:]], token)
                 break
             reply = await transport.deliver(item.mail.sender, item.mail.recipient, item.mail.content)
             metrics.MAILS.labels(item.row["kind"], reply.outcome.value).inc()
-            written.append(self._writer.add(*await self._outcome(item.row, reply)))
+            written.append(self._writer.add(item.row, self._outcome(item.row, reply)))
         await asyncio.gather(*written)
 
     async def _reopened(self, transport: Transport) -> bool:
@@ -276,25 +311,21 @@ class Senders:
             return False
         return True
 
-    async def _outcome(self, row: Document, reply: Reply) -> tuple[Document, Change]:
+    def _outcome(self, row: Document, reply: Reply) -> Decide:
+        """Decided without the database: once the server has answered, nothing may come between the answer and its writing."""
         acting = self._acting(row)
         match reply.outcome:
             case Outcome.ACCEPTED:
-                return row, domain.accepted(row, acting)
+                return lambda _: domain.accepted(row, acting)
             case Outcome.REFUSED:
-                return row, domain.refused(row, acting, reply.words)
+                return lambda _: domain.refused(row, acting, reply.words)
             case Outcome.LATER:
-                return await self._later(row, reply.words)
+                return lambda server_now: _later(row, acting, reply.words, server_now)
             case Outcome.NO_REPLY:
-                return await self._lost(row)
+                return lambda server_now: _lost(row, acting, server_now)
 
-    async def _later(self, row: Document, reason: str) -> tuple[Document, Change]:
-        server_now = await self._ledger.server_now()
-        return row, domain.put_off(row, self._acting(row), reason, server_now=server_now, jitter=random.random())  # noqa: S311
-
-    async def _lost(self, row: Document) -> tuple[Document, Change]:
-        again_at = await self._ledger.server_now() + domain.pause(1, random.random())  # noqa: S311 - jitter
-        return row, domain.lost(row, self._acting(row), again_at=again_at)
+    async def _put_off(self, row: Document, reason: str) -> tuple[Document, Change]:
+        return row, _later(row, self._acting(row), reason, await self._ledger.server_now())
 
     def _acting(self, row: Row) -> Acting:
         return Acting(row["agency"], ACTOR, self._clock(), row.get("trace", ""))
@@ -314,7 +345,8 @@ class Senders:
     async def settle_abandoned(self) -> int:
         """SENDING past its lease becomes UNKNOWN, then what the kind's policy says; returns how many."""
         rows = await self._ledger.abandoned(200)
-        await self._ledger.write([await self._lost(row) for row in rows])
+        server_now = await self._ledger.server_now()
+        await self._ledger.write([(row, _lost(row, self._acting(row), server_now)) for row in rows])
         for row in rows:
             metrics.MAILS.labels(row["kind"], "abandoned").inc()
         return len(rows)
@@ -326,6 +358,14 @@ class Senders:
         metrics.UNKNOWN.set(counts.get(State.UNKNOWN, 0))
         for state in domain.FOR_STAFF:
             metrics.FOR_STAFF.labels(state.value).set(counts.get(state, 0))
+
+
+def _later(row: Document, acting: Acting, reason: str, server_now: datetime) -> Change:
+    return domain.put_off(row, acting, reason, server_now=server_now, jitter=random.random())  # noqa: S311 - jitter
+
+
+def _lost(row: Document, acting: Acting, server_now: datetime) -> Change:
+    return domain.lost(row, acting, again_at=server_now + domain.pause(1, random.random()))  # noqa: S311 - jitter
 
 
 def _groups(rows: Sequence[Document]) -> Iterator[list[Document]]:

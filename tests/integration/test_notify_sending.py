@@ -3,13 +3,14 @@
 import asyncio
 import email
 import email.policy
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from contracts.model import LetterKind, LetterState, Recipient
 from deploy.local.downloads import font_dir
@@ -21,7 +22,8 @@ from kit.mongo import Document
 from kit.outbox import Change
 from services.notify import usecases
 from services.notify.bootstrap import Notify, bootstrap
-from services.notify.domain import SUPERSEDED, State, row_id
+from services.notify.domain import SUPERSEDED, State, accepted, row_id
+from services.notify.sender import OutcomeWriter
 from services.notify.settings import NotifySettings
 from services.notify.smtp import SmtpTransport
 from services.notify.store import LEDGER, SPECS, Filters, Reader
@@ -311,8 +313,8 @@ async def test_a_worker_that_dies_between_250_and_sent_leaves_it_unknown(
     (_id,) = await post.ask(letter(kind))
     written: list[Any] = []
 
-    def dying(_self: Any, row: Document, change: Change) -> Any:
-        written.append(change.set["state"])
+    def dying(_self: Any, row: Document, decide: Callable[[datetime], Change]) -> Any:
+        written.append(decide(NOW).set["state"])
         raise Crash
 
     with monkeypatch.context() as patch:
@@ -331,6 +333,78 @@ async def test_a_worker_that_dies_between_250_and_sent_leaves_it_unknown(
     assert (await post.row(_id))["state"] == (State.SENT if resent else State.UNKNOWN)
     assert len(post.server.messages) == (2 if resent else 1)
     assert len(set(post.message_ids())) == 1
+
+
+class Outage:
+    """The database is away for whatever is asked of it, so many times, once the mail server has answered."""
+
+    def __init__(self, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.left = 0
+        monkeypatch.setattr("services.notify.sender.OUTAGE_PAUSE_SECONDS", 0.01)
+        for method in ("server_now", "write", "release"):
+            monkeypatch.setattr(post.notify.desk.ledger, method, self._wrapped(getattr(post.notify.desk.ledger, method)))
+
+    def _wrapped(self, ask: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def maybe(*args: Any) -> Any:
+            if self.left > 0:
+                self.left -= 1
+                raise AutoReconnect("down")
+            return await ask(*args)
+
+        return maybe
+
+
+@pytest.mark.parametrize(
+    ("answer", "states"),
+    [
+        ("451 busy", [State.DEFERRED, State.SENT]),
+        ("550 no such mailbox", [State.FAILED, State.SENT]),
+        ("421 closing", [State.DEFERRED, State.PENDING]),
+    ],
+)
+async def test_an_answer_is_not_forgotten_because_the_database_is_away(
+    post: Post, monkeypatch: pytest.MonkeyPatch, answer: str, states: list[State]
+) -> None:
+    """What the server refused, and what was never begun, is certain: it must not become UNKNOWN."""
+    outage = Outage(post, monkeypatch)
+    greetings = 0
+
+    def script(step: str) -> str | None:
+        nonlocal greetings
+        greetings += step == "GREETING"
+        if step == "GREETING" and greetings > 1:
+            return "421 closed"
+        if step == "RCPT" and not outage.left and not post.server.messages and greetings == 1:
+            outage.left = 4
+            return answer
+        return None
+
+    post.server.script = script
+    await post.ask(letter(), letter())
+    await post.notify.senders.round(SmtpTransport(post.settings))
+    assert outage.left == 0
+    assert sorted(await post.states()) == sorted(states)
+
+
+async def test_an_outcome_that_cannot_be_written_keeps_nobody_waiting(post: Post) -> None:
+    ids = await post.ask(letter(), letter(), letter())
+    ledger = post.notify.desk.ledger
+    lease = timedelta(seconds=20)
+    rows = await ledger.begin(await ledger.claim(10, "me", lease), "me", lease)
+    writer = OutcomeWriter(ledger, lease=20)
+
+    def sent(row: Document) -> Callable[[datetime], Change]:
+        return lambda _: accepted(row, Acting("son-la", "x", NOW))
+
+    def broken(_: datetime) -> Change:
+        raise KeyError("a bug")
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(writer.add(row, broken if n == 1 else sent(row)) for n, row in enumerate(rows)))
+        states = [(await post.row(row["_id"]))["state"] for row in rows]
+        assert states == [State.SENT, State.SENDING, State.SENT]
+        await writer.add(rows[1], sent(rows[1]))
+    assert [(await post.row(_id))["state"] for _id in ids] == [State.SENT] * 3
 
 
 async def test_a_worker_that_slept_past_its_lease_is_fenced(post: Post) -> None:
