@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -14,7 +14,6 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
 from deploy.local import downloads
 from deploy.local.errors import StackError
@@ -46,7 +45,8 @@ def up(port: Port = 8080, mail_port: MailPort = 8025, internal_ports: InternalPo
         with _stop_on_signals(), stack:
             start(stack, console)
             stack.write_environment()
-            console.print(overview(stack))
+            # Past the console, which would break what is wider than the terminal: an address is copied whole.
+            typer.echo("\n".join(overview(stack)))
             console.print("Ctrl-C stops everything.")
             signal.pause()
     except StackError as error:
@@ -111,28 +111,41 @@ def run_command(stack: LocalStack, *arguments: str) -> None:
         raise StackError(f"`doithoai {name}` failed: {last_line(log)}")
 
 
-def overview(stack: LocalStack) -> Table:
-    """Where to look, and with which sample accounts."""
-    table = Table(title="Đối thoại TTHC", show_header=False, title_justify="left")
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
+def overview(stack: LocalStack) -> list[str]:
+    """Where to look, and with which sample accounts: a line for each address."""
+    rows: list[tuple[str, str]] = []
     for agency in sorted(path.stem for path in (ROOT / "agencies").glob("*.yaml")):
         site = f"{stack.public_url}/{agency}"
-        table.add_row(f"{agency}: public site", f"{site}/")
-        table.add_row(f"{agency}: staff desk", f"{site}/can-bo/")
-        table.add_row(f"{agency}: mail desk", f"{site}/van-thu/")
-        table.add_row(f"{agency}: reports", f"{site}/bao-cao/")
-        table.add_section()
-    table.add_row("Mail sent by the system", f"{stack.mail_url}  (files: {stack.mail_dir})")
-    table.add_row("Logs", str(stack.log_dir))
-    table.add_row("MongoDB", stack.mongodb_url)
-    table.add_row("Kafka", stack.kafka_bootstrap)
-    table.add_row("For other commands", f". {stack.environment}")
-    table.add_section()
-    for sign_in in sign_ins(stack):
-        table.add_row(f"{sign_in['agency']}: {sign_in['role']}", f"{sign_in['login']}   {sign_in['password']}")
-    table.caption = f"Sample accounts, for development only; also in {stack.state / SIGN_INS}"
-    return table
+        rows += [
+            (f"{agency}: public site", f"{site}/"),
+            (f"{agency}: staff desk", f"{site}/can-bo/"),
+            (f"{agency}: mail desk", f"{site}/van-thu/"),
+            (f"{agency}: reports", f"{site}/bao-cao/"),
+        ]
+    rows += [
+        ("Mail sent by the system", stack.mail_url),
+        ("The same as files", str(stack.mail_dir)),
+        ("Logs", str(stack.log_dir)),
+        ("MongoDB", stack.mongodb_url),
+        ("Kafka", stack.kafka_bootstrap),
+        ("For other commands", f". {stack.environment}"),
+    ]
+    accounts = [(f"{s['agency']}: {s['role']}", f"{s['login']}  {s['password']}") for s in sign_ins(stack)]
+    return [
+        "",
+        "Đối thoại TTHC",
+        *_aligned(rows),
+        "",
+        "Sample accounts, for development only; also in",
+        str(stack.state / SIGN_INS),
+        *_aligned(accounts),
+        "",
+    ]
+
+
+def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
+    width = max((len(label) for label, _ in rows), default=0)
+    return [f"  {label:<{width}}  {what}" for label, what in rows]
 
 
 def sign_ins(stack: LocalStack) -> list[dict[str, str]]:
