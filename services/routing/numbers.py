@@ -1,6 +1,7 @@
-"""Official numbers that the system allots, where the profile lets it: unique, without gaps, per kind and year (design §4).
+"""Numbers that the system allots: unique, without gaps, per agency, kind and year (design §4).
 
-Usually the office types a number from the agency's own register instead (NĐ 30/2020 arts. 4, 15).
+Official numbers, where the profile lets it; usually the office types one from the agency's own register instead (NĐ 30/2020
+arts. 4, 15). And the case numbers of those who first spoke at the meeting, whose forms intake never saw (D10).
 """
 
 from pymongo import DESCENDING, IndexModel
@@ -19,7 +20,7 @@ SPEC = CollectionSpec(
 
 
 async def allot(database: Database, agency: str, year: int, kind: str, subject: str) -> int:
-    """The number of `subject` (an invitation, a notice) in the year's register of `kind`.
+    """The number of `subject` (an invitation, a notice, a walk-in's case) in the year's register of `kind`.
 
     Asked for again, a subject has the number it was given: a crash between this and its use leaves no gap.
     """

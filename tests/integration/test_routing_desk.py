@@ -470,6 +470,25 @@ async def test_a_walk_in_is_a_case_of_its_own(desk: Desk) -> None:
     assert question["section_no"] is None  # it was raised, not written into a section of the form
 
 
+async def test_walk_ins_have_numbers_of_their_own(desk: Desk) -> None:
+    """By agency and year, in the order in which they spoke, and kept when the form is sent twice."""
+    routing = desk.routing
+
+    async def speak(n: int) -> UUID:
+        person = {"name": f"Vàng A Mẫu {n}"}
+        return await usecases.open_walk_in(routing, acting(routing), "son-la-2022-1", person, SCIENCE, key=f"phieu-{n}")
+
+    async def numbers_of(cases: list[UUID]) -> list[str]:
+        return [(await store.case(routing.cases.collection, SON_LA, case))["case_number"] for case in cases]
+
+    at_once = await asyncio.gather(*(speak(n) for n in range(8)), *(speak(n) for n in range(8)))
+    assert at_once[:8] == at_once[8:]
+    numbers = await numbers_of(at_once[:8])
+    assert sorted(numbers) == [f"SL-2022-HN{n:06d}" for n in range(1, 9)]
+    clock(desk).now = datetime(2023, 1, 2, 9, tzinfo=TZ)
+    assert await numbers_of([await speak(9), await speak(0)]) == ["SL-2023-HN000001", numbers[0]]
+
+
 async def test_a_day_off_added_later_moves_the_clocks_that_run(desk: Desk) -> None:
     event = registration(SCIENCE)
     await take(desk.routing, event)

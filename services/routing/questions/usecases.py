@@ -16,6 +16,7 @@ from kit.clock import local, local_date
 from kit.errors import Conflict, Forbidden, Invalid, NotFound
 from kit.mongo import Document
 from kit.outbox import Change, Decide, step
+from services.routing import numbers
 from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
 from services.routing.questions import afterwards, domain, letters, rules, store
@@ -289,9 +290,12 @@ async def open_walk_in(
     dialogue = await routing.dialogues.get(dialogue_id, acting.agency)
     agency = routing.agencies[acting.agency]
     case_id = uuid5(_WALK_INS, f"{acting.agency}/{dialogue_id}/{key or acting.now.isoformat()}/{text.strip()}")
+    year = local(acting.now).year
+    # The year is in the subject: pressed again after New Year, the number is of the register that its label names.
+    number = await numbers.allot(routing.database, acting.agency, year, "HN", f"walk-in/{year}/{case_id}")
     head = {
         "_id": case_id,
-        "case_number": f"{agency.case_prefix}-{local(acting.now).year}-HN{case_id.int % 1_000_000:06d}",
+        "case_number": f"{agency.case_prefix}-{year}-HN{number:06d}",
         "plan": dialogue["plan"],
         "dialogue": dialogue_id,
         "source": CaseSource.WALK_IN.value,
