@@ -41,6 +41,8 @@ def _node(index: int, state: Path, ports: Ports, binary: Path) -> Program:
             *("--dbpath", data, "--port", str(port), "--bind_ip", HOST, "--replSet", REPLICA_SET),
             *("--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # The log of a slow operation shows the operation, and with it people's data.
+            *("--slowOpSampleRate", "0"),
         ],
         is_ready=lambda: accepts_connections(port) and _answers(port),
     )
