@@ -167,11 +167,13 @@ def _write(path: Path, made: Sequence[SignIn]) -> None:
 def moved(sample_of: Sample, today: date) -> Sample:
     """The same plan around `today`: registration open since three weeks, what is dated closes in about three weeks.
 
-    Dated dialogues move by whole weeks, so that a Saturday stays a Saturday; announced ones by whole quarters.
+    Dated dialogues move by whole weeks, so that a Saturday stays a Saturday; announced ones by whole quarters, but none beyond
+    the year that the plan is then for: what would come after it shares the last quarter.
     """
     weeks = _weeks(sample_of.dialogues, today)
-    quarters = _quarters(sample_of.dialogues, today)
-    dialogues_moved = tuple(_moved(dialogue, weeks, quarters) for dialogue in sample_of.dialogues)
+    first = PlanQuarter.of(today + timedelta(weeks=4))
+    quarters = _quarters(sample_of.dialogues, first)
+    dialogues_moved = tuple(_moved(dialogue, weeks, quarters, first.year) for dialogue in sample_of.dialogues)
     year = _year_of(dialogues_moved[0])
     plan = sample_of.plan
     opens_at = min(plan.opens_at + weeks, start_of_day(today - OPEN_FOR)) if weeks else start_of_day(today - OPEN_FOR)
@@ -189,22 +191,23 @@ def _weeks(dated: Sequence[SampleDialogue], today: date) -> timedelta:
     return timedelta(weeks=(today + OPEN_FOR - min(closings)).days // 7)
 
 
-def _quarters(announced: Sequence[SampleDialogue], today: date) -> int:
-    """By how many quarters the first window comes to hold the day four weeks from `today`."""
+def _quarters(announced: Sequence[SampleDialogue], wanted: PlanQuarter) -> int:
+    """By how many quarters the first window comes to be the `wanted` one."""
     windows = [d.window_from for d in announced if d.window_from]
     if not windows:
         return 0
-    wanted, first = PlanQuarter.of(today + timedelta(weeks=4)), PlanQuarter.of(min(windows))
+    first = PlanQuarter.of(min(windows))
     return (wanted.year - first.year) * 4 + wanted.number - first.number
 
 
-def _moved(dialogue: SampleDialogue, weeks: timedelta, quarters: int) -> SampleDialogue:
+def _moved(dialogue: SampleDialogue, weeks: timedelta, quarters: int, year: int) -> SampleDialogue:
     update: dict[str, object] = {
         name: value + weeks for name in ("starts_at", "closes_at", "invitations_due") if (value := getattr(dialogue, name))
     }
     if dialogue.window_from and dialogue.window_to:
-        update["window_from"] = _quarter_after(dialogue.window_from, quarters).first_day
-        update["window_to"] = _quarter_after(dialogue.window_to, quarters).last_day
+        last = PlanQuarter(year, 4)
+        update["window_from"] = min(_quarter_after(dialogue.window_from, quarters).first_day, last.first_day)
+        update["window_to"] = min(_quarter_after(dialogue.window_to, quarters).last_day, last.last_day)
     return dialogue.model_copy(update=update)
 
 

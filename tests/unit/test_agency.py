@@ -204,6 +204,13 @@ def test_son_las_dialogues_are_announced_for_calendar_quarters_without_a_date() 
 
 
 @EVERY_AGENCY
+def test_a_sample_plan_has_a_whole_number(agency: Agency) -> None:
+    number, _, symbol = load_sample(DIRECTORY, agency).plan.number.partition("/")
+    assert number.isdecimal()
+    assert symbol == agency.documents.plan.symbol
+
+
+@EVERY_AGENCY
 def test_the_sample_staff_can_do_the_whole_job(agency: Agency) -> None:
     staff = load_sample(DIRECTORY, agency).staff
     usernames = [account.username for account in staff]

@@ -306,4 +306,35 @@ def test_samples_are_open_today_and_close_in_about_three_weeks(today: date) -> N
                 assert held.window_from <= today + timedelta(weeks=4) <= held.window_to
 
 
+@given(st.dates(date(2024, 1, 1), date(2030, 12, 31)))
+def test_every_dialogue_of_a_sample_lies_in_the_year_that_its_plan_names(today: date) -> None:
+    for agency in AGENCIES.values():
+        sample = moved(load_sample(ROOT / "agencies", agency), today)
+        assert str(sample.plan.year) in sample.plan.title
+        before = date.min
+        for held in sample.dialogues:
+            first, last = held.window_from, held.window_to
+            if held.starts_at is not None:
+                first = last = local_date(held.starts_at)
+            assert first is not None
+            assert last is not None
+            assert first.year == last.year == sample.plan.year
+            assert before <= first < last or held.starts_at is not None
+            before = first
+
+
+def test_the_windows_of_a_sample_keep_their_distance_where_the_year_has_room() -> None:
+    sample = load_sample(ROOT / "agencies", AGENCIES["son-la"])
+
+    def quarters(today: date) -> list[tuple[int, int]]:
+        windows = [d.window_from for d in moved(sample, today).dialogues if d.window_from]
+        return [(day.year, (day.month - 1) // 3 + 1) for day in windows]
+
+    assert quarters(date(2026, 2, 1)) == [(2026, 1), (2026, 3)]
+    assert quarters(date(2026, 5, 1)) == [(2026, 2), (2026, 4)]
+    assert quarters(date(2026, 8, 1)) == [(2026, 3), (2026, 4)]
+    assert quarters(date(2026, 11, 1)) == [(2026, 4), (2026, 4)]
+    assert quarters(date(2026, 12, 10)) == [(2027, 1), (2027, 3)]
+
+
 AGENCIES = load_agencies(ROOT / "agencies")
