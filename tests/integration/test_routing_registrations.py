@@ -9,13 +9,17 @@ import orjson
 import pytest
 from pymongo.errors import AutoReconnect
 
-from contracts.model import QuestionState
+from contracts.model import LetterKind, LetterState, QuestionState
+from kit.acting import Acting
 from kit.clock import TZ
 from kit.consumer import newest
+from kit.errors import Permanent
+from kit.letters import LetterDesk
 from kit.mongo import Document
 from kit.outbox import Relay
+from services.routing import metrics
 from services.routing.context import Routing
-from services.routing.questions import afterwards, store
+from services.routing.questions import afterwards, letters, store
 from services.routing.questions.domain import question_id
 from tests.routing import (
     DENUNCIATION,
@@ -25,6 +29,7 @@ from tests.routing import (
     SCIENCE,
     SON_LA,
     UNCLEAR,
+    FrozenClock,
     Remembering,
     registration,
     running_routing,
@@ -265,6 +270,81 @@ async def test_what_a_crash_left_undone_is_taken_up(routing: Routing, monkeypatc
     await afterwards.finish_left_behind(routing)
     assert await routing.database["letters"].count_documents({}) == 1
     assert await routing.questions.collection.count_documents({"todo.0": {"$exists": True}}) == 0
+
+
+async def promising(routing: Routing, number: int, do: str) -> UUID:
+    """A case that a crash left with a step to do."""
+    event = registration(SCIENCE, number=f"SL-2022-{number:06d}")
+    await take(routing, event)
+    case = UUID(event.subject)
+    entry = letters.promise(case, LetterKind.TO_FEEDBACK, 1, NOW, "vanphong", {}) | {"do": do, "reason": "Đã quá hạn"}
+    await routing.cases.collection.update_one({"_id": case}, {"$set": {"todo": [entry]}})
+    return case
+
+
+async def test_steps_that_cannot_be_done_keep_no_other_waiting(routing: Routing, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store.unfinished, "__defaults__", (3,))
+    tried: list[UUID] = []
+    do = afterwards._do
+
+    async def failing(routing: Routing, document: Document, entry: Document) -> Any:
+        if entry["do"] == "letter":
+            return await do(routing, document, entry)
+        tried.append(document["_id"])
+        raise KeyError("a bug, or data of another version")
+
+    monkeypatch.setattr(afterwards, "_do", failing)
+    stuck = {await promising(routing, n, "questions_to_feedback") for n in range(5)}
+    await promising(routing, 9, "letter")
+    clock = routing.clock
+    assert isinstance(clock, FrozenClock)
+    clock.now += timedelta(minutes=1)
+    for _ in range(3):
+        await afterwards.finish_left_behind(routing)
+    assert await routing.database["letters"].count_documents({}) == 1
+    assert set(tried) == stuck
+    assert len(tried) == len(stuck), "each is left alone for a while"
+    assert metrics.STEPS_NOT_DONE.labels("cases")._value.get() == len(stuck)
+    pauses = []
+    for again in (2, 3):
+        pauses.append(await _next_try(routing) - clock.now)
+        clock.now += pauses[-1]
+        for _ in range(2):
+            await afterwards.finish_left_behind(routing)
+        assert len(tried) == again * len(stuck)
+    assert pauses[1] == 2 * pauses[0]
+
+    monkeypatch.setattr(afterwards, "_do", do)
+    clock.now += afterwards.LONGEST_PAUSE
+    for _ in range(2):
+        await afterwards.finish_left_behind(routing)
+    assert await routing.cases.collection.count_documents({"todo.0": {"$exists": True}}) == 0
+    assert metrics.STEPS_NOT_DONE.labels("cases")._value.get() == 0
+
+
+async def _next_try(routing: Routing) -> datetime:
+    put_off = await routing.cases.collection.find_one({"todo.again_at": {"$exists": True}}, sort=[("todo.again_at", 1)])
+    assert put_off is not None
+    again_at: datetime = put_off["todo"][0]["again_at"]
+    return again_at
+
+
+async def test_a_letter_that_is_refused_keeps_no_other_from_being_asked_for(
+    routing: Routing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = [await promising(routing, n, "letter") for n in range(3)]
+    document = LetterDesk._document
+
+    async def too_large(desk: LetterDesk, acting: Acting, letter: LetterState) -> dict[str, Any]:
+        if letter.case == cases[1]:
+            raise Permanent("too large for one event")
+        return await document(desk, acting, letter)
+
+    monkeypatch.setattr(LetterDesk, "_document", too_large)
+    routing.clock.now += timedelta(minutes=1)  # type: ignore[attr-defined]
+    await afterwards.finish_left_behind(routing)
+    assert {x["letter"]["case"] async for x in routing.database["letters"].find({})} == {cases[0], cases[2]}
+    assert [c["_id"] async for c in routing.cases.collection.find({"todo.0": {"$exists": True}})] == [cases[1]]
 
 
 async def test_no_text_and_no_person_in_what_events_keep(routing: Routing) -> None:

@@ -6,19 +6,21 @@ between the two leaves them to the worker. Every step may be repeated: ids and l
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
-from pydantic import ValidationError
+from pymongo.errors import PyMongoError
 
 from contracts.model import CLOSED_STATES, CaseStatus, LetterKind, LetterState, QuestionState, SectionText
 from kit.acting import Acting
-from kit.errors import Conflict, Permanent
+from kit.errors import Conflict
 from kit.logging import get_logger
-from kit.mongo import Document
+from kit.mongo import Document, is_transient
 from kit.outbox import Change, Outbox, step
+from services.routing import metrics
 from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
 from services.routing.questions import domain, letters, store
@@ -27,6 +29,8 @@ from services.routing.questions.registrations import New, classified, meeting_da
 
 ACTOR = "system:routing"
 PAUSE = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
+"""How long a step that could not be done is left alone: doubled with each try."""
 WALK_IN_TITLE = "Nội dung phát biểu tại Hội nghị"
 Worker = Callable[[], Awaitable[None]]
 
@@ -44,29 +48,81 @@ def workers(routing: Routing) -> tuple[Worker, ...]:
 
 
 async def finish_left_behind(routing: Routing) -> None:
-    """Take up what a crash left unfinished."""
-    before = routing.clock() - timedelta(seconds=routing.settings.unfinished_after_seconds)
+    """Take up what a crash left unfinished, and what could not be done when it was tried last."""
+    now = routing.clock()
+    before = now - timedelta(seconds=routing.settings.unfinished_after_seconds)
     for outbox in (routing.questions, routing.cases):
-        await settle(routing, outbox, await store.unfinished(outbox.collection, before))
+        await settle(routing, outbox, await store.unfinished(outbox.collection, before, now))
+        metrics.STEPS_NOT_DONE.labels(outbox.name).set(await store.count_put_off(outbox.collection))
+
+
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    """An entry of a document's `todo`."""
+
+    document: Document
+    entry: Mapping[str, Any]
+
+    @property
+    def key(self) -> tuple[UUID, str]:
+        return self.document["_id"], self.entry["id"]
 
 
 async def settle(routing: Routing, outbox: Outbox, documents: Sequence[Document]) -> None:
-    """Do what these documents promise and take the entries out. What cannot be done is left, and said in the log."""
-    done: list[tuple[UUID, str]] = []
-    wanted: dict[tuple[str, str], list[LetterState]] = {}
-    for document in documents:
-        for entry in document.get("todo", ()):
-            try:
-                found = await _do(routing, document, entry)
-            except (Permanent, ValidationError) as error:
-                get_logger().error("step_not_done", collection=outbox.name, step=entry["do"], error=type(error).__name__)
-                continue
-            if found is not None:
-                wanted.setdefault((document["agency"], entry["by"]), []).append(found)
-            done.append((document["_id"], entry["id"]))
-    for (agency, by), asked in wanted.items():
-        await routing.letters.request(Acting(agency, by, routing.clock()), asked)
-    await store.done(outbox.collection, done)
+    """Do what these documents promise and take the entries out.
+
+    What cannot be done is said in the log and put off, each time for longer, so that it keeps nothing else waiting; what only
+    the database's absence prevents is raised.
+    """
+    now = routing.clock()
+    done: list[_Promise] = []
+    letters_wanted: list[tuple[_Promise, LetterState]] = []
+    for promise in [_Promise(d, e) for d in documents for e in d.get("todo", ()) if e.get("again_at", now) <= now]:
+        try:
+            wanted = await _do(routing, promise.document, promise.entry)
+        except Exception as error:
+            await _put_off(routing, outbox, promise, error)
+            continue
+        if wanted is None:
+            done.append(promise)
+        else:
+            letters_wanted.append((promise, wanted))
+    done += await _asked_for(routing, outbox, letters_wanted)
+    await store.done(outbox.collection, [promise.key for promise in done])
+
+
+async def _asked_for(routing: Routing, outbox: Outbox, wanted: Sequence[tuple[_Promise, LetterState]]) -> list[_Promise]:
+    """Ask for letters, many at once; where that is refused one by one. Returns the promises that this keeps."""
+    by_actor: dict[tuple[str, str], list[tuple[_Promise, LetterState]]] = {}
+    for promise, wanted_letter in wanted:
+        by_actor.setdefault((promise.document["agency"], promise.entry["by"]), []).append((promise, wanted_letter))
+    kept: list[_Promise] = []
+    for (agency, by), asked in by_actor.items():
+        acting = Acting(agency, by, routing.clock())
+        try:
+            await routing.letters.request(acting, [wanted_letter for _, wanted_letter in asked])
+        except Exception as error:
+            if len(asked) == 1 or _is_away(error):
+                await _put_off(routing, outbox, asked[0][0], error)
+            else:
+                for one in asked:
+                    kept += await _asked_for(routing, outbox, [one])
+        else:
+            kept += [promise for promise, _ in asked]
+    return kept
+
+
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, PyMongoError) and is_transient(error)
+
+
+async def _put_off(routing: Routing, outbox: Outbox, promise: _Promise, error: Exception) -> None:
+    if _is_away(error):
+        raise error
+    tries = promise.entry.get("tries", 0) + 1
+    get_logger().error("step_not_done", collection=outbox.name, kind=promise.entry["do"], attempt=tries, exc_info=error)
+    again_at = routing.clock() + min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE)
+    await store.put_off(outbox.collection, promise.key, tries, again_at)
 
 
 async def _do(routing: Routing, document: Document, entry: Mapping[str, Any]) -> LetterState | None:

@@ -23,7 +23,8 @@ PAGE = 50
 _WITHOUT_EVENTS = {"events": 0}
 _IN_A_LIST = {"events": 0, "draft": 0, "additions": 0, "answer": 0, "seal": 0, "steps": 0}
 _IF_MERGED = {"merged_into": {"$exists": True}}
-_unfinished = IndexModel([("todo.at", 1)], name="todo", partialFilterExpression={"todo.0": {"$exists": True}})
+_IF_PROMISED = {"todo.0": {"$exists": True}}
+_unfinished = IndexModel([("todo.again_at", 1), ("todo.at", 1)], name="unfinished", partialFilterExpression=_IF_PROMISED)
 
 SPECS: tuple[CollectionSpec, ...] = (
     spec(
@@ -277,10 +278,30 @@ async def release_merge(collection: Collection, agency: str, into: UUID, source:
 # Steps that an act promised
 
 
-async def unfinished(collection: Collection, before: datetime, limit: int = 100) -> list[Document]:
-    """Documents of every agency whose act left something to do before `before` (a crash between two writes)."""
-    cursor = collection.find({"todo.0": {"$exists": True}, "todo.at": {"$lt": before}}, _WITHOUT_EVENTS)
+async def unfinished(collection: Collection, before: datetime, now: datetime, limit: int = 100) -> list[Document]:
+    """Documents of every agency with a step left from `before` (a crash between two writes), or put off until `now`.
+
+    What was never tried stands first, then what has waited longest: as each try settles a step or puts it off, none starves.
+    """
+    left = {"todo": {"$elemMatch": {"again_at": None, "at": {"$lt": before}}}}
+    due_again = {"todo": {"$elemMatch": {"again_at": {"$lte": now}}}}
+    cursor = collection.find({**_IF_PROMISED, "$or": [left, due_again]}, _WITHOUT_EVENTS).sort("todo.again_at", ASCENDING)
     return await cursor.limit(limit).to_list(limit)
+
+
+async def put_off(collection: Collection, key: tuple[UUID, str], tries: int, again_at: datetime) -> None:
+    """A step (document, step) could not be done `tries` times: not again before `again_at`. Losing the mark only repeats it."""
+    document, step = key
+    await collection.with_options(write_concern=FAST).update_one(
+        {"_id": document},
+        {"$set": {"todo.$[step].tries": tries, "todo.$[step].again_at": again_at}},
+        array_filters=[{"step.id": step}],
+    )
+
+
+async def count_put_off(collection: Collection) -> int:
+    """Documents with a step that could not be done."""
+    return await collection.count_documents({**_IF_PROMISED, "todo.again_at": {"$exists": True}})
 
 
 async def done(collection: Collection, ids: Sequence[tuple[UUID, str]]) -> None:
