@@ -239,11 +239,19 @@ class Senders:
             return
         for group in _groups(rows):
             ready = await self._composed(group)
-            held = (
-                {row["_id"]: row for row in await self._ledger.begin([r.row for r in ready], token, self._lease)} if ready else {}
-            )
-            begun = [_Ready(held[r.row["_id"]], r.mail) for r in ready if r.row["_id"] in held]
-            await self._deliver(begun, token, transport)
+            if ready:
+                await self._deliver(await self._begun(ready, token), token, transport)
+
+    async def _begun(self, ready: Sequence[_Ready], token: str) -> list[_Ready]:
+        """Those that are marked SENDING and still this worker's."""
+        rows = [r.row for r in ready]
+        try:
+            held = {row["_id"]: row for row in await self._ledger.begin(rows, token, self._lease)}
+        except PyMongoError:
+            # They may be marked or not. No dialogue has begun, so none of them may end as UNKNOWN.
+            await self._writer.release(rows, token)
+            raise
+        return [_Ready(held[r.row["_id"]], r.mail) for r in ready if r.row["_id"] in held]
 
     async def _that_may_go(self, rows: Sequence[Document]) -> list[Document]:
         """Those not superseded and not too late; asked at every claim, so before every retry."""
