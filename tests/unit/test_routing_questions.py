@@ -485,6 +485,7 @@ class Desk(RuleBasedStateMachine):
         for document in self.documents.values():
             running = [c for c in document["clocks"] if c["stopped_at"] is None]
             assert len(running) <= 1
+            assert [c["due_at"] for c in running] in ([], [document["sort_at"]]), "lists find what runs by when it is due"
             if State(document["state"]) in CLOSED_STATES:
                 assert not running
 

@@ -18,10 +18,16 @@ from contracts.model import CLOSED_STATES, SEALED_KINDS, CaseState, CaseStatus, 
 from kit.errors import NotFound
 from kit.mongo import FAST, Collection, CollectionSpec, Database, Document, ServerClock, aggregate, only_duplicates
 from kit.outbox import Outbox, spec
+from services.routing.questions.domain import NO_DUE, OPEN_STATES
 
 PAGE = 50
 _WITHOUT_EVENTS = {"events": 0}
 _IN_A_LIST = {"events": 0, "draft": 0, "additions": 0, "answer": 0, "seal": 0, "steps": 0}
+_IN_ORDER = (("sort_at", ASCENDING), ("received_at", ASCENDING), ("_id", ASCENDING))
+_OPEN = sorted(s.value for s in OPEN_STATES)
+_RUNNING = {"$elemMatch": {"stopped_at": None}}
+_HAS_DUE = {"sort_at": {"$lt": NO_DUE}}
+"""True of every question whose clock runs; what has ended is not in its index."""
 _IF_MERGED = {"merged_into": {"$exists": True}}
 _IF_PROMISED = {"todo.0": {"$exists": True}}
 _unfinished = IndexModel([("todo.again_at", 1), ("todo.at", 1)], name="unfinished", partialFilterExpression=_IF_PROMISED)
@@ -30,17 +36,22 @@ SPECS: tuple[CollectionSpec, ...] = (
     spec(
         "cases",
         IndexModel([("agency", 1), ("status", 1), ("received_at", 1)], name="by_status"),
-        IndexModel([("agency", 1), ("dialogue", 1), ("received_at", 1)], name="by_dialogue"),
+        IndexModel([("agency", 1), ("dialogue", 1), ("received_at", 1), ("_id", 1)], name="in_dialogue"),
         IndexModel([("agency", 1), ("case_number", 1)], name="by_number"),
         IndexModel([("agency", 1), ("plan", 1)], name="unplaced", partialFilterExpression={"dialogue": None}),
         _unfinished,
     ),
     spec(
         "questions",
-        IndexModel([("agency", 1), ("state", 1), ("sort_at", 1), ("received_at", 1), ("_id", 1)], name="by_state"),
-        IndexModel([("agency", 1), ("unit", 1), ("state", 1), ("sort_at", 1), ("received_at", 1), ("_id", 1)], name="by_unit"),
+        IndexModel([("agency", 1), ("sealed", 1), ("state", 1), *_IN_ORDER, ("dialogue", 1)], name="queue"),
+        IndexModel([("agency", 1), ("unit", 1), ("sealed", 1), ("state", 1), *_IN_ORDER, ("dialogue", 1)], name="unit_queue"),
+        IndexModel(
+            [("agency", 1), ("clocks.stopped_at", 1), ("sort_at", 1), ("unit", 1), ("dialogue", 1)],
+            name="running",
+            partialFilterExpression=_HAS_DUE,
+        ),
         IndexModel([("agency", 1), ("case", 1)], name="by_case"),
-        IndexModel([("agency", 1), ("dialogue", 1), ("case", 1)], name="by_dialogue"),
+        IndexModel([("agency", 1), ("dialogue", 1), ("sealed", 1), ("case", 1), ("section_no", 1)], name="in_dialogue"),
         IndexModel(
             [("agency", 1), ("merged_into", 1)], name="merged", partialFilterExpression={"merged_into": {"$exists": True}}
         ),
@@ -115,15 +126,10 @@ async def cases_by_id(collection: Collection, agency: str, ids: Iterable[UUID]) 
     return {row["_id"]: row async for row in rows}
 
 
-async def cases_of_dialogue(
-    collection: Collection, agency: str, dialogue: str, statuses: Sequence[CaseStatus] = (), *, skip: int = 0, limit: int = 10_000
-) -> list[Document]:
-    """A dialogue's cases in the order in which they came."""
-    query: Document = {"agency": agency, "dialogue": dialogue}
-    if statuses:
-        query["status"] = {"$in": [s.value for s in statuses]}
-    cursor = collection.find(query, _WITHOUT_EVENTS).sort([("received_at", 1), ("_id", 1)])
-    return await cursor.skip(skip).limit(limit).to_list(limit)
+async def cases_of_dialogue(collection: Collection, agency: str, dialogue: str) -> list[Document]:
+    """A dialogue's cases in the order in which they came: every one, since who is left out here is not invited."""
+    cursor = collection.find({"agency": agency, "dialogue": dialogue}, _WITHOUT_EVENTS).sort([("received_at", 1), ("_id", 1)])
+    return await cursor.to_list(None)
 
 
 async def cases_with_status(
@@ -175,6 +181,8 @@ class Queue:
         found = _visible(agency)
         if self.states:
             found["state"] = {"$in": [s.value for s in self.states]}
+        elif self.overdue_at is None:
+            found["state"] = {"$in": _OPEN}
         if self.unit is not None:
             found["unit"] = self.unit
         if self.dialogue is not None:
@@ -183,23 +191,24 @@ class Queue:
             found["section_no"] = self.section
         if self.overdue_at is not None:
             found["sort_at"] = {"$lte": self.overdue_at}
-            found["clocks"] = {"$elemMatch": {"stopped_at": None}}
+            found["clocks"] = _RUNNING
         return found
 
 
 async def queue(collection: Collection, agency: str, which: Queue, *, skip: int = 0, limit: int = PAGE) -> list[Document]:
     """A queue: what is due first stands first, so the overdue lead; what has no clock follows by its receipt."""
-    order = [("sort_at", ASCENDING), ("received_at", ASCENDING), ("_id", ASCENDING)]
-    return await collection.find(which.query(agency), _IN_A_LIST).sort(order).skip(skip).limit(limit).to_list(limit)
+    return await collection.find(which.query(agency), _IN_A_LIST).sort(_IN_ORDER).skip(skip).limit(limit).to_list(limit)
 
 
 async def count(collection: Collection, agency: str, which: Queue) -> int:
-    return await collection.count_documents(which.query(agency))
+    """How many a queue has, read from an index; late ones are few enough to be looked at."""
+    index = "running" if which.overdue_at else "queue" if which.unit is None else "unit_queue"
+    return await collection.count_documents(which.query(agency), hint=index)
 
 
 async def counts_by_state(collection: Collection, agency: str, unit: str | None = None) -> dict[QuestionState, int]:
-    """How many questions are in each state; of one unit, or of the agency."""
-    match = _visible(agency, **({"unit": unit} if unit is not None else {}))
+    """How many questions are in each open state; of one unit, or of the agency. Read from an index alone."""
+    match = _visible(agency, state={"$in": _OPEN}, **({"unit": unit} if unit is not None else {}))
     rows = aggregate(collection, [{"$match": match}, {"$group": {"_id": "$state", "n": {"$sum": 1}}}])
     return {QuestionState(row["_id"]): row["n"] async for row in rows}
 
@@ -217,15 +226,15 @@ async def questions_of_cases(collection: Collection, agency: str, ids: Iterable[
     return await cursor.to_list(None)
 
 
-async def questions_of_dialogue(collection: Collection, agency: str, dialogue: str, *, limit: int = 20_000) -> list[Document]:
-    """The questions of a dialogue's cases, sealed ones apart."""
+async def questions_of_dialogue(collection: Collection, agency: str, dialogue: str) -> list[Document]:
+    """The questions of a dialogue's cases, every one, sealed ones apart."""
     cursor = collection.find(_visible(agency, dialogue=dialogue), _WITHOUT_EVENTS).sort([("case", 1), ("section_no", 1)])
-    return await cursor.limit(limit).to_list(limit)
+    return await cursor.to_list(None)
 
 
 async def merged_into(collection: Collection, agency: str, target: UUID) -> list[Document]:
     """The questions that are answered together with `target`."""
-    return await collection.find({"agency": agency, "merged_into": target}, _IN_A_LIST).limit(500).to_list(500)
+    return await collection.find({"agency": agency, "merged_into": target}, _IN_A_LIST).to_list(None)
 
 
 async def states_of(collection: Collection, agency: str, ids: Iterable[UUID]) -> list[QuestionState]:
@@ -243,7 +252,7 @@ async def sealed_questions(collection: Collection, agency: str, *, skip: int = 0
 
 async def with_running_clock(collection: Collection, agency: str, dialogue: str | None = None) -> AsyncIterator[UUID]:
     """Ids of the questions whose clock runs (of one dialogue): to be counted again when a calendar or a meeting moves."""
-    query: Document = {"agency": agency, "clocks": {"$elemMatch": {"stopped_at": None}}}
+    query: Document = {"agency": agency, "clocks": _RUNNING, **_HAS_DUE}
     if dialogue is not None:
         query["dialogue"] = dialogue
     async for row in collection.find(query, {"_id": 1}):
@@ -256,7 +265,7 @@ async def to_write_without_clock(collection: Collection, agency: str, dialogue: 
         "agency": agency,
         "dialogue": dialogue,
         "state": QuestionState.TO_WRITE.value,
-        "clocks": {"$not": {"$elemMatch": {"stopped_at": None}}},
+        "clocks": {"$not": _RUNNING},
     }
     async for row in collection.find(query, {"_id": 1}):
         yield row["_id"]
