@@ -17,6 +17,7 @@ docs/decisions/0003-outbox-inside-the-document.md for why nothing looser will do
 import asyncio
 import contextlib
 import secrets
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -40,8 +41,11 @@ from kit.mongo import FAST, Collection, CollectionSpec, Document, ServerClock, d
 _TAIL = 20
 """Events that a command's post-image brings along; a longer backlog is read by the relay."""
 _ATTEMPTS = 30
+_SWEPT = 500
+"""Documents that one sweep claims."""
 _COUNTED = 10_000
 """Unpublished documents are counted up to this, so that the count stays cheap in an outage."""
+_EVENT = Event[Payload]
 _CODEC: CodecOptions[Document] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
 
 
@@ -225,7 +229,7 @@ class Outbox:
         """The event of one entry, with the state of the document as it is held."""
         kind = CATALOGUE[entry["type"]]
         data = self._render(document, entry)
-        return Event[Payload].model_construct(
+        return _EVENT.model_construct(
             specversion="1.0",
             id=entry["id"],
             source=self._source,
@@ -289,10 +293,11 @@ def _check_size(document: Document) -> None:
 
 @dataclass(slots=True)
 class _Work:
-    """What one document's task still has to do: the newest post-image offered since it began."""
+    """What one document's task still has to do: the newest post-image offered since it began, and what it has `sent`."""
 
     outbox: Outbox
     newest: Document | None
+    sent: int = 0
 
 
 class Relay:
@@ -318,11 +323,13 @@ class Relay:
         self._sweep_every = sweep_every
         self._overdue_after = overdue_after
         self._lease = lease
-        self._slots = asyncio.Semaphore(in_flight)
+        self._in_flight = in_flight
         self._backlog = backlog
         self._work: dict[tuple[str, Any], _Work] = {}
+        self._queue: deque[tuple[str, Any]] = deque()
+        self._publishing = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._marks: dict[tuple[str, Any], int] = {}
+        self._marks: dict[str, dict[Any, int]] = {}
         self._marking: asyncio.Task[None] | None = None
         self._failing = False
         for outbox in outboxes:
@@ -338,9 +345,24 @@ class Relay:
         if len(self._work) >= self._backlog or "unsent" not in document:
             return
         self._work[key] = _Work(outbox, document)
-        task = asyncio.create_task(self._publish_document(key))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._queue.append(key)
+        if self._publishing < self._in_flight:
+            self._publishing += 1
+            task = asyncio.create_task(self._publish_queued())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _publish_queued(self) -> None:
+        try:
+            while self._queue:
+                await self._publish_document(self._queue.popleft())
+        finally:
+            self._publishing -= 1
+
+    @property
+    def waiting(self) -> int:
+        """Documents offered and not published yet."""
+        return len(self._work)
 
     async def run(self) -> None:
         """Sweep until cancelled: steadily while Kafka answers, more slowly and with one document while it does not."""
@@ -349,7 +371,8 @@ class Relay:
             await asyncio.sleep(pause)
             for outbox in self._outboxes:
                 try:
-                    await self._sweep(outbox, limit=1 if self._failing else 500)
+                    await self._measure(outbox)
+                    await self._sweep_up(outbox)
                 except PyMongoError as error:
                     get_logger().warning("sweep_failed", collection=outbox.name, error=type(error).__name__)
             pause = min(pause * 2, 8 * self._sweep_every) if self._failing else self._sweep_every
@@ -365,12 +388,10 @@ class Relay:
 
     async def _publish_document(self, key: tuple[str, Any]) -> None:
         work = self._work[key]
-        sent = 0
         try:
-            async with self._slots:
-                while (document := work.newest) is not None:
-                    work.newest = None
-                    sent = await self._publish_events(work.outbox, document, sent)
+            while (document := work.newest) is not None:
+                work.newest = None
+                await self._publish_events(work, document)
         except Transient:
             self._failing = True
             await self._give_back(work.outbox, key[1])
@@ -380,12 +401,15 @@ class Relay:
             get_logger().error("event_not_rendered", collection=work.outbox.name, exc_info=error)
         finally:
             del self._work[key]
+            if work.sent:
+                self._mark(work.outbox, key[1], work.sent)
 
-    async def _publish_events(self, outbox: Outbox, document: Document, sent: int) -> int:
-        """Publish from the image's own `unsent`, one at a time; returns the last acknowledged."""
+    async def _publish_events(self, work: _Work, document: Document) -> None:
+        """Publish from the image's own `unsent`, one at a time."""
         if "unsent" not in document:
-            return sent
-        first = max(document["unsent"], sent + 1)
+            return
+        outbox = work.outbox
+        first = max(document["unsent"], work.sent + 1)
         entries = {e["n"]: e for e in document["events"]}
         if first <= document["seq"] and first not in entries:
             document = await outbox.get(document["_id"], document["agency"], events=True)
@@ -393,15 +417,13 @@ class Relay:
         for n in range(first, document["seq"] + 1):
             event = outbox.event(document, entries[n])
             topic = CATALOGUE[event.type].topic
-            await self._publisher.publish(topic, event.subject.encode(), event.encode(), _headers(event))
+            await self._publisher.publish(topic, event.subject.encode(), event.encode(), headers(event))
             self._failing = False
-            self._mark(outbox, document["_id"], n)
-            sent = n
-        return sent
+            work.sent = n
 
     def _mark(self, outbox: Outbox, _id: Any, n: int) -> None:
-        key = (outbox.name, _id)
-        self._marks[key] = max(n, self._marks.get(key, 0))
+        marks = self._marks.setdefault(outbox.name, {})
+        marks[_id] = max(n, marks.get(_id, 0))
         if self._marking is None:
             self._marking = asyncio.create_task(self._write_marks())
 
@@ -410,11 +432,10 @@ class Relay:
         by_name = {outbox.name: outbox for outbox in self._outboxes}
         try:
             while self._marks:
-                marks, self._marks = self._marks, {}
-                for name in {name for name, _ in marks}:
-                    updates = [_mark_update(_id, n) for (of, _id), n in marks.items() if of == name]
+                taken, self._marks = self._marks, {}
+                for name, marks in taken.items():
                     collection = by_name[name].collection.with_options(write_concern=FAST)
-                    await collection.bulk_write(updates, ordered=False)
+                    await collection.bulk_write(_mark_updates(marks), ordered=False)
         except PyMongoError as error:
             get_logger().warning("marks_lost", error=type(error).__name__)
         finally:
@@ -428,29 +449,47 @@ class Relay:
                 [{"$set": {"due": _now_plus(-self._overdue_after)}}],
             )
 
-    async def _sweep(self, outbox: Outbox, *, limit: int) -> None:
-        """Claim overdue documents in one write and publish them."""
+    async def _measure(self, outbox: Outbox) -> None:
+        waits = {"due": {"$exists": True}}
+        found = await outbox.collection.find(waits, {"due": 1}).sort("due", 1).limit(1).to_list(1)
+        age = (await outbox._clock.now() - found[0]["due"]).total_seconds() if found else 0.0
+        metrics.OUTBOX_OLDEST.labels(outbox.name).set(max(age, 0.0))
+        metrics.OUTBOX_PENDING.labels(outbox.name).set(await outbox.collection.count_documents(waits, limit=_COUNTED))
+
+    async def _sweep_up(self, outbox: Outbox) -> None:
+        """Sweep until nothing is overdue; while Kafka does not answer one document is enough to find out."""
+        while True:
+            limit = 1 if self._failing else min(_SWEPT, self._backlog - len(self._work))
+            if limit <= 0 or await self._sweep(outbox, limit=limit) < _SWEPT:
+                return
+
+    async def _sweep(self, outbox: Outbox, *, limit: int) -> int:
+        """Claim overdue documents in one write and publish them; returns how many."""
         overdue = {"due": {"$exists": True}, "$expr": {"$lte": ["$due", _now_plus(-self._overdue_after)]}}
-        found = await outbox.collection.find(overdue, {"_id": 1, "due": 1}).sort("due", 1).limit(limit).to_list(limit)
-        now = await outbox._clock.now()
-        oldest = (now - found[0]["due"]).total_seconds() if found else 0.0
-        metrics.OUTBOX_OLDEST.labels(outbox.name).set(max(oldest, 0.0))
-        waiting = await outbox.collection.count_documents({"due": {"$exists": True}}, limit=_COUNTED)
-        metrics.OUTBOX_PENDING.labels(outbox.name).set(waiting)
+        found = await outbox.collection.find(overdue, {"_id": 1}).sort("due", 1).limit(limit).to_list(limit)
         ids = [d["_id"] for d in found if (outbox.name, d["_id"]) not in self._work]
         if not ids:
-            return
+            return 0
         token = secrets.token_hex(8)
         claim = UpdateMany({"_id": {"$in": ids}, **overdue}, [{"$set": {"due": _now_plus(self._lease), "claim": token}}])
         await outbox.collection.with_options(write_concern=FAST).bulk_write([claim])
         async for document in outbox.collection.find({"_id": {"$in": ids}, "claim": token}):
             self.offer(outbox, document)
+        return len(ids)
 
 
-def _mark_update(_id: Any, n: int) -> UpdateOne:
+def _mark_updates(marks: Mapping[Any, int]) -> list[UpdateMany]:
+    """Marks of one collection (`_id` → last acknowledged), those of equal numbers in one update."""
+    by_number: dict[int, list[Any]] = {}
+    for _id, n in marks.items():
+        by_number.setdefault(n, []).append(_id)
+    return [_mark_update(ids, n) for n, ids in by_number.items()]
+
+
+def _mark_update(ids: Sequence[Any], n: int) -> UpdateMany:
     more = {"$gt": ["$seq", n]}
-    return UpdateOne(
-        {"_id": _id, "unsent": {"$lte": n}},
+    return UpdateMany(
+        {"_id": {"$in": list(ids)}, "unsent": {"$lte": n}},
         [
             {
                 "$set": {
@@ -466,7 +505,7 @@ def _now_plus(delta: timedelta) -> Document:
     return {"$dateAdd": {"startDate": "$$NOW", "unit": "millisecond", "amount": int(delta.total_seconds() * 1000)}}
 
 
-def _headers(event: Event[Payload]) -> list[tuple[str, bytes]]:
+def headers(event: Event[Payload]) -> list[tuple[str, bytes]]:
     """W3C trace context: the trace of the request, and a span of the event's own."""
     if len(event.correlationid) != 32:
         return []
