@@ -28,6 +28,7 @@ from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
 from pymongo import IndexModel, ReturnDocument, UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.read_concern import ReadConcern
 from uuid_utils.compat import uuid7
 
 from contracts.envelope import Event, Payload
@@ -116,6 +117,8 @@ class Outbox:
         subject: Callable[[Document, Document], str] = lambda document, _: str(document["_id"]),
     ) -> None:
         self.collection = collection
+        self.durable = collection.with_options(read_concern=ReadConcern("majority"))
+        """For the relay: an event of a write that a failover takes back must never be published."""
         self.name = collection.name
         self._clock = clock
         self._source = source
@@ -172,6 +175,13 @@ class Outbox:
     async def get(self, _id: Any, agency: str, *, events: bool = False) -> Document:
         """The aggregate, without its events unless asked for. Raises `NotFound`."""
         document = await self.collection.find_one({"_id": _id, "agency": agency}, None if events else {"events": 0})
+        if document is None:
+            raise NotFound(self.name)
+        return document
+
+    async def whole(self, _id: Any, agency: str) -> Document:
+        """The aggregate with all its events, as no failover can take it back. Raises `NotFound`."""
+        document = await self.durable.find_one({"_id": _id, "agency": agency})
         if document is None:
             raise NotFound(self.name)
         return document
@@ -412,7 +422,7 @@ class Relay:
         first = max(document["unsent"], work.sent + 1)
         entries = {e["n"]: e for e in document["events"]}
         if first <= document["seq"] and first not in entries:
-            document = await outbox.get(document["_id"], document["agency"], events=True)
+            document = await outbox.whole(document["_id"], document["agency"])
             entries = {e["n"]: e for e in document["events"]}
         for n in range(first, document["seq"] + 1):
             event = outbox.event(document, entries[n])
@@ -472,8 +482,8 @@ class Relay:
             return 0
         token = secrets.token_hex(8)
         claim = UpdateMany({"_id": {"$in": ids}, **overdue}, [{"$set": {"due": _now_plus(self._lease), "claim": token}}])
-        await outbox.collection.with_options(write_concern=FAST).bulk_write([claim])
-        async for document in outbox.collection.find({"_id": {"$in": ids}, "claim": token}):
+        await outbox.collection.bulk_write([claim])
+        async for document in outbox.durable.find({"_id": {"$in": ids}, "claim": token}):
             self.offer(outbox, document)
         return len(ids)
 
