@@ -73,7 +73,8 @@ class Mix:
         await self.row.signal("mongodb", signal.SIGSTOP)
         # What was answered at this moment may still be on its way to a client.
         async with self.row.down("mongodb", certainly_after=1.0):
-            await asyncio.sleep(self.row.chance.uniform(3, 5))
+            # Intake gives up on a request after 3 s: some must begin and be answered while it lasts.
+            await asyncio.sleep(self.row.chance.uniform(6, 8))
         await self.row.signal("mongodb", signal.SIGCONT)
 
     async def mail_away(self) -> None:
