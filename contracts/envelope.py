@@ -49,7 +49,7 @@ class Event(Payload, Generic[D]):
 
     def encode(self) -> bytes:
         """The record's value: UTF-8 JSON."""
-        return orjson.dumps(self.model_dump(mode="json", exclude_none=True))
+        return self.__pydantic_serializer__.to_json(self, exclude_none=True)
 
 
 class Undecodable(Exception):

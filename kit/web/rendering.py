@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def _date(value: date | datetime) -> date:
     return clock.local_date(value) if isinstance(value, datetime) else value
 
 
+@lru_cache(maxsize=64)  # every mail and page shows the agency's own
 def format_phone(value: str) -> str:
     """0912 345 678 of +84912345678; anything else as it is."""
     try:
