@@ -1,0 +1,40 @@
+"""One side of a comparison, in a process of its own on the core of the code under test.
+
+`python -m bench.child module:function PARAMETERS` runs the coroutine function with the JSON parameters as keywords and prints
+what it returns as JSON.
+"""
+
+import asyncio
+import importlib
+import json
+import os
+import sys
+from typing import Any
+
+import uvloop
+
+from bench.machine import CODE_CORE
+
+
+def say(**values: Any) -> None:
+    """A line for the process that started this one."""
+    sys.stdout.write(json.dumps(values) + "\n")
+    sys.stdout.flush()
+
+
+async def until_told() -> None:
+    """Wait until the other process closes our input."""
+    await asyncio.to_thread(sys.stdin.read)
+
+
+def main() -> None:
+    os.sched_setaffinity(0, {CODE_CORE})
+    side, params = sys.argv[1], json.loads(sys.argv[2])
+    module, function = side.split(":")
+    result = uvloop.run(getattr(importlib.import_module(module), function)(**params))
+    if result is not None:
+        say(**result)
+
+
+if __name__ == "__main__":
+    main()

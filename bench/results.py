@@ -1,0 +1,122 @@
+"""bench/results.json, and the table that bench/README.md shows of it."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from bench.machine import description
+from deploy.local.paths import ROOT
+
+RESULTS = ROOT / "bench" / "results.json"
+README = ROOT / "bench" / "README.md"
+PROGRESS = ROOT / ".local" / "bench-progress.json"
+"""Ratios that the run under way has measured; gone when it ends."""
+_BEGIN, _END = "<!-- results -->\n", "<!-- end of results -->\n"
+_VERDICTS = {"target": "target met", "floor": "floor held, target missed", "missed": "**missed**"}
+
+
+def load() -> dict[str, Any]:
+    """Ratio → what was measured last; `counts` and `growth` beside them."""
+    if not RESULTS.exists():
+        return {}
+    loaded: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return loaded
+
+
+def keep(name: str, result: Mapping[str, Any], command: str) -> None:
+    """Replace what was measured of `name`, and the table."""
+    results = load()
+    results[name] = {**result, "command": command, "at": datetime.now(UTC).isoformat(timespec="seconds"), **dict(description())}
+    RESULTS.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    before, _, rest = README.read_text(encoding="utf-8").partition(_BEGIN)
+    README.write_text(f"{before}{_BEGIN}{_table(results)}{_END}{rest.partition(_END)[2]}", encoding="utf-8")
+
+
+def done() -> list[str]:
+    """Ratios that an interrupted run has measured already."""
+    if not PROGRESS.exists():
+        return []
+    names: list[str] = json.loads(PROGRESS.read_text(encoding="utf-8"))
+    return names
+
+
+def note_done(names: list[str]) -> None:
+    PROGRESS.parent.mkdir(exist_ok=True)
+    PROGRESS.write_text(json.dumps(names), encoding="utf-8")
+
+
+def note_finished() -> None:
+    PROGRESS.unlink(missing_ok=True)
+
+
+def line(name: str, result: Mapping[str, Any]) -> str:
+    """A result in one line."""
+    low, high = result["interval"]
+    text = f"{name}: {_number(result['ratio'])} [{_number(low)}, {_number(high)}], {_verdict(result)}"
+    for beside in result["beside"]:
+        text += f"; {beside['what']}: {_number(beside['value'])} {beside['unit']} ({_verdict(beside)})"
+    return text
+
+
+def _table(results: Mapping[str, Any]) -> str:
+    rows = [
+        "| # | ratio | measured (95 %) | same ÷ same | floor | target | verdict | ours | baseline |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, result in results.items():
+        if "ratio" in result:
+            rows.append(_row(name, result))
+            rows += [_row_beside(beside) for beside in result["beside"]]
+    return "\n".join(rows) + "\n" + _counts(results.get("counts")) + _provenance(results)
+
+
+def _row(name: str, result: Mapping[str, Any]) -> str:
+    sign = "≤ " if result["at_most"] else ""
+    low, high = map(_number, result["interval"])
+    null_low, null_high = map(_number, result["same_against_same"])
+    floor, target = (("–" if value is None else f"{sign}{value:g}") for value in (result["floor"], result["target"]))
+    ours, theirs = _middle(result["ours"]), _middle(result["baseline"])
+    cells = (name, result["what"], f"**{_number(result['ratio'])}** [{low}, {high}]", f"[{null_low}, {null_high}]", floor, target)
+    return f"| {' | '.join(cells)} | {_verdict(result)} | {ours} {result['unit']} | {theirs} |"
+
+
+def _row_beside(beside: Mapping[str, Any]) -> str:
+    low, high = map(_number, beside["interval"])
+    value = f"{_number(beside['value'])} [{low}, {high}] {beside['unit']}".strip()
+    sign = "≤ " if beside["at_most"] else ""
+    floor = "" if beside["floor"] is None else f"{sign}{beside['floor']:g}"
+    return f"| | {beside['what']} | {value} | | {floor} | {sign}{beside['target']:g} | {_verdict(beside)} | | |"
+
+
+def _counts(counts: Mapping[str, Any] | None) -> str:
+    if counts is None:
+        return ""
+    rows = ["", "| for 1,000 registrations | MongoDB commands | at most | Kafka commits | at most |", "|---|---|---|---|---|"]
+    for step, count in counts["steps"].items():
+        rows.append(
+            f"| {step} | {count['commands']} | {count['commands_limit']} | {count['commits']} | {count['commits_limit']} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _provenance(results: Mapping[str, Any]) -> str:
+    rows = ["", "| measured | command | commit | at | load before |", "|---|---|---|---|---|"]
+    for name, result in results.items():
+        rows.append(f"| {name} | `{result['command']}` | {result['commit']} | {result['at']} | {result['load before']} |")
+    cpu = next(iter(results.values()))
+    return "\n".join(rows) + f"\n\n{cpu['cpu']}, {cpu['cores']} cores, Python {cpu['python']}.\n"
+
+
+def _verdict(result: Mapping[str, Any]) -> str:
+    return _VERDICTS.get(result["verdict"], "for information")
+
+
+def _middle(values: list[float]) -> str:
+    return _number(sorted(values)[len(values) // 2])
+
+
+def _number(value: float) -> str:
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
