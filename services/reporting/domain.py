@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Self
 
@@ -412,9 +413,15 @@ class Cell:
             raise CellError("no cell")
         return cell
 
-    def takes(self, row: Sum) -> bool:
-        """Whether these flows belong to the cell."""
-        return row.measure == self.measure and self._in_time(row) and self._matches(row.key)
+    def taken(self, rows: Iterable[Sum]) -> Iterator[Sum]:
+        """Those of these sums, all of the cell's measure, that belong to it."""
+        parts = [
+            (DIMENSIONS[self.measure].index(name), GROUPS.get(name, {}).get(wanted, frozenset((wanted,))))
+            for name, wanted in self.where
+        ]
+        for row in rows:
+            if self._in_time(row) and all(row.key[at] in values for at, values in parts):
+                yield row
 
     def _in_time(self, row: Sum) -> bool:
         match self.timing:
@@ -429,10 +436,6 @@ class Cell:
             case Timing.CUTOFF:
                 return True
 
-    def _matches(self, key: Key) -> bool:
-        values = dict(zip(DIMENSIONS[self.measure], key, strict=True))
-        return all(values[name] in GROUPS.get(name, {}).get(wanted, (wanted,)) for name, wanted in self.where)
-
 
 def _filter(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("~")
@@ -441,16 +444,23 @@ def _filter(text: str) -> tuple[str, str]:
     return name, value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tally:
     """The sums that a report is read from."""
 
     sums: Sequence[Sum]
 
+    @cached_property
+    def _of(self) -> Mapping[Measure, Sequence[Sum]]:
+        by_measure: dict[Measure, list[Sum]] = {}
+        for row in self.sums:
+            by_measure.setdefault(row.measure, []).append(row)
+        return by_measure
+
     def count(self, cell: Cell) -> int:
-        return sum(row.n for row in self.sums if cell.takes(row))
+        return sum(row.n for row in cell.taken(self._of.get(cell.measure, ())))
 
     def values(self, measure: Measure, name: str) -> set[str]:
         """The values that a part of the key has anywhere."""
         at = DIMENSIONS[measure].index(name)
-        return {row.key[at] for row in self.sums if row.measure == measure and row.n}
+        return {row.key[at] for row in self._of.get(measure, ()) if row.n}

@@ -8,12 +8,16 @@ day it moved away from is summed again too).
 set, never incremented: a write asks for it by raising `wanted`; a worker reads `wanted`, sums the facts, and sets the sum with
 `done` = what it had read, if nobody has set a newer one. So a repeated, late or crashed worker can do no harm.
 
+`months`: one document per agency and report month (15th to 14th, as the law counts), named by its first day: `flows`, the sums of
+its days with `about` rolled up to the month, and `totals` without it. Kept like the buckets, only from days that do not wait.
+
 Days are ISO strings: BSON has no days, and they sort as they should.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from pymongo import IndexModel, UpdateOne
@@ -40,7 +44,14 @@ BUCKETS = CollectionSpec(
         IndexModel([("dirty_since", 1)], name="dirty", partialFilterExpression={"dirty": True}),
     ),
 )
-SPECS: tuple[CollectionSpec, ...] = (FACTS, BUCKETS, STAFF_SPEC)
+MONTHS = CollectionSpec(
+    "months",
+    (
+        IndexModel([("agency", 1), ("month", 1)], name="by_month"),
+        IndexModel([("dirty_since", 1)], name="dirty", partialFilterExpression={"dirty": True}),
+    ),
+)
+SPECS: tuple[CollectionSpec, ...] = (FACTS, BUCKETS, MONTHS, STAFF_SPEC)
 
 Recorded = tuple[Event[Any], Fact]
 
@@ -122,58 +133,116 @@ class Freshness:
 
 
 class Buckets:
-    """The buckets of one database."""
+    """The buckets of one database, by day and by month."""
 
     def __init__(self, database: Database) -> None:
-        self._collection: Collection = database[BUCKETS.name]
+        self._days: Collection = database[BUCKETS.name]
+        self._months: Collection = database[MONTHS.name]
         self._clock = ServerClock(database)
 
     async def mark(self, days: Iterable[tuple[str, str]]) -> None:
         """Ask for these (agency, day) to be summed again. Called after the facts are written."""
-        updates = [_mark(agency, day) for agency, day in sorted(days)]
-        if not updates:
-            return
-        try:
-            await self._collection.bulk_write(updates, ordered=False)
-        except BulkWriteError as error:
-            if only_duplicates(error):  # two made the same bucket at once: the batch is repeated
-                raise Transient("bucket made meanwhile") from None
-            raise
+        asked = sorted(days)
+        # Days first: a month that is summed in between finds its day waiting, and one summed before is asked for again.
+        await _write_marks(self._days, [_mark(agency, "day", day) for agency, day in asked])
+        await self._mark_months(asked)
+
+    async def _mark_months(self, days: Iterable[tuple[str, str]]) -> None:
+        months = sorted({(agency, _month_of(day)) for agency, day in days})
+        await _write_marks(self._months, [_mark(agency, "month", month) for agency, month in months])
+
+    async def adopt(self) -> None:
+        """Ask for the months of days that were summed before months were kept."""
+        if await self._months.find_one({}, {"_id": 1}) is None:
+            await self._mark_months([(row["agency"], row["day"]) async for row in self._days.find({}, {"agency": 1, "day": 1})])
 
     async def recompute(self, facts: Facts, *, limit: int = 50) -> int:
-        """Sum the buckets that wait the longest; returns how many there were."""
-        rows = self._collection.find({"dirty": True}, {"agency": 1, "day": 1, "wanted": 1})
-        found = await rows.sort("dirty_since", 1).limit(limit).to_list(limit)
+        """Sum the days that wait the longest, then the months that wait for no day; returns how many there were."""
+        return await self._recompute_days(facts, limit) + await self._recompute_months(limit)
+
+    async def _recompute_days(self, facts: Facts, limit: int) -> int:
+        found = await self._waiting(self._days, "day", limit)
         for row in found:
             started = await self._clock.now()
             flows = await facts.sum_of_day(row["agency"], row["day"])
-            await self._collection.bulk_write([_set(row, flows, started)])
+            await self._days.bulk_write([_set(row, {"flows": flows}, started)])
         return len(found)
 
+    async def _recompute_months(self, limit: int) -> int:
+        done = 0
+        for row in await self._waiting(self._months, "month", limit):
+            started = await self._clock.now()
+            days = {"agency": row["agency"], "day": _days_of(row["month"])}
+            if await self._days.find_one({**days, "dirty": True}, {"_id": 1}) is None:
+                flows = [flow async for flow in aggregate(self._days, _sum_of_month(days))]
+                await self._months.bulk_write([_set(row, {"flows": flows, "totals": _totals(flows)}, started)])
+                done += 1
+        return done
+
+    async def _waiting(self, collection: Collection, name: str, limit: int) -> list[Document]:
+        rows = collection.find({"dirty": True}, {"agency": 1, name: 1, "wanted": 1})
+        return await rows.sort("dirty_since", 1).limit(limit).to_list(limit)
+
     async def staleness(self) -> float:
-        """Seconds since which the oldest bucket waits to be summed again; 0 when none does."""
-        oldest = await self._collection.find({"dirty": True}, {"dirty_since": 1}).sort("dirty_since", 1).limit(1).to_list(1)
+        """Seconds since which the oldest day waits to be summed again; 0 when none does."""
+        oldest = await self._days.find({"dirty": True}, {"dirty_since": 1}).sort("dirty_since", 1).limit(1).to_list(1)
         if not oldest:
             return 0.0
         waited: float = ((await self._clock.now()) - oldest[0]["dirty_since"]).total_seconds()
         return max(waited, 0.0)
 
     async def freshness(self, agency: str, until: date) -> Freshness:
-        """What of the agency's buckets before `until` waits."""
-        query = {"dirty": True, "agency": agency, "day": {"$lt": until.isoformat()}}
-        stages: list[Document] = [
-            {"$match": query},
-            {"$group": {"_id": None, "waiting": {"$sum": 1}, "since": {"$min": "$dirty_since"}}},
-        ]
-        async for row in aggregate(self._collection, stages):
-            return Freshness(row["waiting"], row["since"])
-        return Freshness(0, None)
+        """What of the agency's days before `until`, and of the months that are over by then, waits."""
+        days = {"day": {"$lt": until.isoformat()}}
+        months = {"month": {"$lt": _month_of(until.isoformat())}}
+        waiting, since = 0, []
+        for collection, some in ((self._days, days), (self._months, months)):
+            stages: list[Document] = [
+                {"$match": {"dirty": True, "agency": agency, **some}},
+                {"$group": {"_id": None, "waiting": {"$sum": 1}, "since": {"$min": "$dirty_since"}}},
+            ]
+            async for row in aggregate(collection, stages):
+                waiting += row["waiting"]
+                since.append(row["since"])
+        return Freshness(waiting, min(since, default=None))
 
     async def tally(self, agency: str, first_day: date, until: date) -> Tally:
-        """The sums of everything known before `until`, told apart by the period's first day."""
-        first = first_day.isoformat()
+        """The sums of everything known before `until`, told apart by the period's first day.
+
+        From whole months as far as they go: those before the period, and, when it begins with a month, those in it.
+        """
+        first, end = first_day.isoformat(), until.isoformat()
+        begins, tail = _month_of(first), _month_of(end)
+        start = min(begins, tail)
+        reads = [self._sums_of_months(agency, {"$lt": start}, first, "totals")]
+        if begins == first and begins < tail:
+            reads.append(self._sums_of_months(agency, {"$gte": begins, "$lt": tail}, first, "flows"))
+            start = tail
+        reads.append(self._sums_of_days(agency, {"$gte": start, "$lt": end}, first))
+        sums: Counter[tuple[str, tuple[str, ...], bool, bool]] = Counter()
+        for read in reads:
+            for place, n in await read:
+                sums[place] += n
+        return Tally([Sum(Measure(measure), key, about, day, n) for (measure, key, about, day), n in sums.items()])
+
+    async def _sums_of_months(self, agency: str, months: Document, first: str, of: str) -> "_Sums":
+        day_before = of == "totals"
+        place: Document = {"measure": f"${of}.measure", "key": f"${of}.key"}
+        if not day_before:
+            place["about_before"] = {"$lt": ["$flows.about", first]}
         stages: list[Document] = [
-            {"$match": {"agency": agency, "day": {"$lt": until.isoformat()}}},
+            {"$match": {"agency": agency, "month": months}},
+            {"$project": {of: 1}},
+            {"$unwind": f"${of}"},
+            {"$group": {"_id": place, "n": {"$sum": f"${of}.n"}}},
+        ]
+        rows = [(row["_id"], row["n"]) async for row in aggregate(self._months, stages)]
+        # What was booked before the period is about a day before it: no flow is booked before its business day.
+        return [((p["measure"], tuple(p["key"]), p.get("about_before", True), day_before), n) for p, n in rows]
+
+    async def _sums_of_days(self, agency: str, days: Document, first: str) -> "_Sums":
+        stages: list[Document] = [
+            {"$match": {"agency": agency, "day": days}},
             {"$unwind": "$flows"},
             {
                 "$group": {
@@ -187,11 +256,61 @@ class Buckets:
                 }
             },
         ]
-        sums = []
-        async for row in aggregate(self._collection, stages):
-            place = row["_id"]
-            sums.append(Sum(Measure(place["measure"]), tuple(place["key"]), place["about_before"], place["day_before"], row["n"]))
-        return Tally(sums)
+        rows = [(row["_id"], row["n"]) async for row in aggregate(self._days, stages)]
+        return [((p["measure"], tuple(p["key"]), p["about_before"], p["day_before"]), n) for p, n in rows]
+
+
+_Sums = list[tuple[tuple[str, tuple[str, ...], bool, bool], int]]
+"""(measure, key, business day before the period, booking day before the period) → n."""
+
+_FIRST_OF_MONTH = 15
+
+
+def _month_of(day: str) -> str:
+    """The first day of the report month to which a day belongs."""
+    return (date.fromisoformat(day) - timedelta(days=_FIRST_OF_MONTH - 1)).replace(day=_FIRST_OF_MONTH).isoformat()
+
+
+def _days_of(month: str) -> Document:
+    """The days of a report month, as a query."""
+    following = (date.fromisoformat(month) + timedelta(days=31)).replace(day=_FIRST_OF_MONTH)
+    return {"$gte": month, "$lt": following.isoformat()}
+
+
+def _sum_of_month(days: Document) -> list[Document]:
+    """The flows of these days, summed by the month that they are about."""
+    about = {"$dateSubtract": {"startDate": {"$toDate": "$flows.about"}, "unit": "day", "amount": _FIRST_OF_MONTH - 1}}
+    place = {
+        "about": {"$dateToString": {"date": about, "format": f"%Y-%m-{_FIRST_OF_MONTH}"}},
+        "measure": "$flows.measure",
+        "key": "$flows.key",
+    }
+    return [
+        {"$match": days},
+        {"$unwind": "$flows"},
+        {"$group": {"_id": place, "n": {"$sum": "$flows.n"}}},
+        {"$match": {"n": {"$ne": 0}}},
+        {"$sort": {"_id": 1}},
+        {"$replaceWith": {"$mergeObjects": ["$_id", {"n": "$n"}]}},
+    ]
+
+
+def _totals(flows: Iterable[Document]) -> list[Document]:
+    totals: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    for flow in flows:
+        totals[flow["measure"], tuple(flow["key"])] += flow["n"]
+    return [{"measure": measure, "key": list(key), "n": n} for (measure, key), n in totals.items() if n]
+
+
+async def _write_marks(collection: Collection, updates: Sequence[UpdateOne]) -> None:
+    if not updates:
+        return
+    try:
+        await collection.bulk_write(list(updates), ordered=False)
+    except BulkWriteError as error:
+        if only_duplicates(error):  # two made the same bucket at once: the batch is repeated
+            raise Transient("bucket made meanwhile") from None
+        raise
 
 
 def _upsert(event: Event[Any], fact: Fact) -> UpdateOne:
@@ -236,14 +355,15 @@ def _flow(document: Document) -> Flow:
     )
 
 
-def _mark(agency: str, day: str) -> UpdateOne:
+def _mark(agency: str, name: str, first_day: str) -> UpdateOne:
+    """Ask for the day or month of this first day; `name` is its field."""
     return UpdateOne(
-        {"_id": f"{agency}/{day}"},
+        {"_id": f"{agency}/{first_day}"},
         [
             {
                 "$set": {
                     "agency": agency,
-                    "day": day,
+                    name: first_day,
                     "wanted": {"$add": [{"$ifNull": ["$wanted", 0]}, 1]},
                     "done": {"$ifNull": ["$done", 0]},
                     "flows": {"$ifNull": ["$flows", []]},
@@ -256,8 +376,8 @@ def _mark(agency: str, day: str) -> UpdateOne:
     )
 
 
-def _set(row: Document, flows: list[Document], started: datetime) -> UpdateOne:
-    """Set the sum if nobody has set one of later facts; what was asked for meanwhile stays asked for."""
+def _set(row: Document, sums: Document, started: datetime) -> UpdateOne:
+    """Set the sums if nobody has set those of later facts; what was asked for meanwhile stays asked for."""
     more = {"$gt": ["$wanted", row["wanted"]]}
     return UpdateOne(
         {"_id": row["_id"], "done": {"$lt": row["wanted"]}},
@@ -265,7 +385,7 @@ def _set(row: Document, flows: list[Document], started: datetime) -> UpdateOne:
             {
                 "$set": {
                     "done": row["wanted"],
-                    "flows": {"$literal": flows},
+                    **{name: {"$literal": value} for name, value in sums.items()},
                     "dirty": more,
                     "dirty_since": {"$cond": [more, started, "$$REMOVE"]},
                 }

@@ -57,6 +57,7 @@ async def record(reporting: Reporting, recorded: Sequence[Recorded]) -> None:
 
 async def keep_sums(reporting: Reporting) -> None:
     """Compute waiting sums until cancelled; while many come it rests as long as it works, so a day is summed few times."""
+    await reporting.buckets.adopt()
     while True:
         reporting.wake.clear()
         started = monotonic()
