@@ -13,11 +13,11 @@ from zlib import crc32
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, TopicAlreadyExistsError
 
 from contracts.topics import Topic
 from kit import metrics
-from kit.errors import Transient
+from kit.errors import Permanent, Transient
 from kit.logging import get_logger
 
 MAX_EVENT_BYTES = 900_000
@@ -25,6 +25,9 @@ MAX_EVENT_BYTES = 900_000
 
 _BATCH_BYTES = 262_144
 """With aiokafka's own 16 KiB a dozen events fill a partition's batch, and all others wait and are woken for each that leaves."""
+_ONE_RECORD = 1
+"""A batch takes its first record whatever its size, and with this bound no second one."""
+_ALONE_FOR = 60.0
 _SEND_TIMEOUT = 15.0
 _START_TIMEOUT = 10.0
 _DELETE_TIMEOUT = 30.0
@@ -32,11 +35,15 @@ _DELETE_TIMEOUT = 30.0
 Headers = Sequence[tuple[str, bytes]]
 
 
+class Refused(Permanent):
+    """The broker takes no record of this size."""
+
+
 class Publisher(Protocol):
     """What the relay needs of Kafka."""
 
     async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers) -> None:
-        """Return when the record is acknowledged by all in-sync replicas. Raises `Transient`."""
+        """Return when the record is acknowledged by all in-sync replicas. Raises `Transient`, or `Refused` for what it is."""
 
 
 class KafkaPublisher:
@@ -44,6 +51,9 @@ class KafkaPublisher:
 
     An aiokafka idempotent producer can wedge after a broker's restart (aiokafka issue 1017: every later send fails or
     hangs), so the first failure or timeout drops it and the next record builds a new one.
+
+    A batch that is too large fails all its records, and nobody is told which of them was at fault. So for the next minute each
+    record travels in a batch of its own, and what is refused then is refused for itself.
     """
 
     def __init__(self, bootstrap: str, *, linger_ms: int = 5, send_timeout: float = _SEND_TIMEOUT) -> None:
@@ -52,6 +62,7 @@ class KafkaPublisher:
         self._send_timeout = send_timeout
         self._line: _Line | None = None
         self._starting = asyncio.Lock()
+        self._alone_until = 0.0
 
     async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers = ()) -> None:
         line = self._line or await self._started()
@@ -60,6 +71,10 @@ class KafkaPublisher:
         except (KafkaError, TimeoutError) as error:
             metrics.PUBLISH_FAILURES.labels(topic.name).inc()
             self._drop(line)
+            if isinstance(error, (MessageSizeTooLargeError, RecordListTooLargeError)):
+                self._alone_until = monotonic() + _ALONE_FOR
+                if line.one_by_one:
+                    raise Refused(f"{len(value)} bytes are too large for {topic.name}") from None
             raise Transient(f"not acknowledged: {type(error).__name__}") from None
         _published(topic.name).inc()
 
@@ -72,10 +87,14 @@ class KafkaPublisher:
     async def _started(self) -> "_Line":
         async with self._starting:
             if self._line is None:
-                self._line = _Line(await self._start(), self._send_timeout)
+                one_by_one = monotonic() < self._alone_until
+                producer = await self._start(_ONE_RECORD if one_by_one else _BATCH_BYTES)
+                self._line = _Line(producer, self._send_timeout, one_by_one=one_by_one)
+                if one_by_one:
+                    asyncio.get_running_loop().call_later(_ALONE_FOR, self._drop, self._line)
             return self._line
 
-    async def _start(self) -> AIOKafkaProducer:
+    async def _start(self, batch_bytes: int) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
             enable_idempotence=True,
@@ -83,7 +102,7 @@ class KafkaPublisher:
             linger_ms=self._linger_ms,
             request_timeout_ms=int(self._send_timeout * 1000),
             max_request_size=1_048_576,
-            max_batch_size=_BATCH_BYTES,
+            max_batch_size=batch_bytes,
             partitioner=_partition,
         )
         try:
@@ -104,8 +123,9 @@ class KafkaPublisher:
 class _Line:
     """A producer and the acknowledgements that it owes, watched by one timer: a timer for each would cost as much as sending."""
 
-    def __init__(self, producer: AIOKafkaProducer, timeout: float) -> None:
+    def __init__(self, producer: AIOKafkaProducer, timeout: float, *, one_by_one: bool) -> None:
         self.producer = producer
+        self.one_by_one = one_by_one
         self._timeout = timeout
         self._owed: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._watching = asyncio.create_task(self._watch())

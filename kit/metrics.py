@@ -6,6 +6,7 @@ REQUESTS = Counter("http_requests_total", "Requests answered", ["route", "method
 REQUEST_SECONDS = Histogram("http_request_seconds", "Time to answer a request", ["route"])
 EVENTS_PUBLISHED = Counter("events_published_total", "Events acknowledged by Kafka", ["topic"])
 PUBLISH_FAILURES = Counter("event_publish_failures_total", "Events that Kafka did not acknowledge", ["topic"])
+EVENTS_REFUSED = Counter("events_refused_total", "Events that are larger than the broker takes", ["collection"])
 OUTBOX_PENDING = Gauge("outbox_pending", "Documents with unpublished events, as the sweeper last counted", ["collection"])
 OUTBOX_OLDEST = Gauge("outbox_oldest_age_seconds", "Age of the oldest unpublished event", ["collection"])
 RECORDS_CONSUMED = Counter("records_consumed_total", "Records read from Kafka and committed", ["topic"])

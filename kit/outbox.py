@@ -8,6 +8,7 @@ Fields that every such document has, beside its state:
             reason, trace and small before/after values; never texts or personal fields, which live once in the document.
 - `unsent`  the first event that may not be published yet; absent when all are
 - `due`     since when (database clock) something waits; the sweeper claims what is overdue by moving it forward
+- `since`   what `due` was before it was first moved, so that the age of what waits is known
 
 The relay publishes from the post-image of the write, one event of a document at a time, stops that document at the first
 failure, and marks what was acknowledged. Copies may repeat; first appearances are in order per document. See
@@ -35,7 +36,7 @@ from contracts.envelope import Event, Payload
 from contracts.events import CATALOGUE
 from kit import metrics
 from kit.errors import Conflict, NotFound, Permanent, Transient
-from kit.kafka import MAX_EVENT_BYTES, Publisher
+from kit.kafka import MAX_EVENT_BYTES, Publisher, Refused
 from kit.logging import get_logger
 from kit.mongo import FAST, Collection, CollectionSpec, Document, ServerClock, duplicate_indexes, only_duplicates
 
@@ -46,6 +47,9 @@ _SWEPT = 500
 """Documents that one sweep claims."""
 _COUNTED = 10_000
 """Unpublished documents are counted up to this, so that the count stays cheap in an outage."""
+_REFUSED_AGAIN = timedelta(minutes=1)
+"""After so long an event that the broker refused is tried again: an operator may have raised the limit."""
+_SINCE = {"$ifNull": ["$since", "$due"]}
 _EVENT = Event[Payload]
 _CODEC: CodecOptions[Document] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
 
@@ -83,9 +87,12 @@ Decide = Callable[[Document], Change | None]
 """A pure decision on the current document. None: nothing to do. Raises a `Permanent` when the act is not allowed."""
 
 
-def outbox_index() -> IndexModel:
-    """The index the sweeper works on: only documents with something unpublished are in it."""
-    return IndexModel([("due", 1)], name="outbox", partialFilterExpression={"due": {"$exists": True}})
+def outbox_indexes() -> tuple[IndexModel, IndexModel]:
+    """What the sweeper works on, and what was not published at the first try; what is published is in neither."""
+    return (
+        IndexModel([("due", 1)], name="outbox", partialFilterExpression={"due": {"$exists": True}}),
+        IndexModel([("since", 1)], name="outbox_since", partialFilterExpression={"since": {"$exists": True}}),
+    )
 
 
 def spec(name: str, *indexes: IndexModel) -> CollectionSpec:
@@ -97,7 +104,7 @@ def spec(name: str, *indexes: IndexModel) -> CollectionSpec:
             "properties": {"agency": {"bsonType": "string"}, "seq": {"bsonType": ["int", "long"], "minimum": 1}},
         }
     }
-    return CollectionSpec(name, (outbox_index(), *indexes), validator, has_outbox=True)
+    return CollectionSpec(name, (*outbox_indexes(), *indexes), validator, has_outbox=True)
 
 
 class Outbox:
@@ -405,6 +412,10 @@ class Relay:
         except Transient:
             self._failing = True
             await self._give_back(work.outbox, key[1])
+        except Refused as error:
+            metrics.EVENTS_REFUSED.labels(work.outbox.name).inc()
+            get_logger().error("event_refused", collection=work.outbox.name, error=str(error))
+            await self._give_back(work.outbox, key[1], after=_REFUSED_AGAIN)
         except PyMongoError as error:
             get_logger().warning("outbox_read_failed", collection=work.outbox.name, error=type(error).__name__)
         except Exception as error:
@@ -451,20 +462,20 @@ class Relay:
         finally:
             self._marking = None
 
-    async def _give_back(self, outbox: Outbox, _id: Any) -> None:
-        """Return the lease, so that any process may sweep it as soon as Kafka answers again."""
+    async def _give_back(self, outbox: Outbox, _id: Any, *, after: timedelta = timedelta()) -> None:
+        """Return the lease, so that any process may sweep it as soon as Kafka answers again, or when some time has passed."""
         with contextlib.suppress(PyMongoError):
             await outbox.collection.with_options(write_concern=FAST).update_one(
                 {"_id": _id, "due": {"$exists": True}},
-                [{"$set": {"due": _now_plus(-self._overdue_after)}}],
+                [{"$set": {"due": _now_plus(after - self._overdue_after), "since": _SINCE}}],
             )
 
     async def _measure(self, outbox: Outbox) -> None:
-        waits = {"due": {"$exists": True}}
-        found = await outbox.collection.find(waits, {"due": 1}).sort("due", 1).limit(1).to_list(1)
-        age = (await outbox._clock.now() - found[0]["due"]).total_seconds() if found else 0.0
-        metrics.OUTBOX_OLDEST.labels(outbox.name).set(max(age, 0.0))
-        metrics.OUTBOX_PENDING.labels(outbox.name).set(await outbox.collection.count_documents(waits, limit=_COUNTED))
+        count = await outbox.collection.count_documents({"due": {"$exists": True}}, limit=_COUNTED)
+        now = await outbox._clock.now()
+        earliest = [await _earliest(outbox.collection, moment) or now for moment in ("due", "since")]
+        metrics.OUTBOX_PENDING.labels(outbox.name).set(count)
+        metrics.OUTBOX_OLDEST.labels(outbox.name).set((now - min(now, *earliest)).total_seconds())
 
     async def _sweep_up(self, outbox: Outbox) -> None:
         """Sweep until nothing is overdue; while Kafka does not answer one document is enough to find out."""
@@ -481,11 +492,17 @@ class Relay:
         if not ids:
             return 0
         token = secrets.token_hex(8)
-        claim = UpdateMany({"_id": {"$in": ids}, **overdue}, [{"$set": {"due": _now_plus(self._lease), "claim": token}}])
+        claim = UpdateMany({"_id": {"$in": ids}, **overdue}, [{"$set": {"due": _now_plus(self._lease), "since": _SINCE, "claim": token}}])
         await outbox.collection.bulk_write([claim])
         async for document in outbox.durable.find({"_id": {"$in": ids}, "claim": token}):
             self.offer(outbox, document)
         return len(ids)
+
+
+async def _earliest(collection: Collection, moment: str) -> datetime | None:
+    """The earliest value of an indexed field."""
+    found = await collection.find({moment: {"$exists": True}}, {moment: 1}).sort(moment, 1).limit(1).to_list(1)
+    return found[0][moment] if found else None
 
 
 def _mark_updates(marks: Mapping[Any, int]) -> list[UpdateMany]:
@@ -505,6 +522,7 @@ def _mark_update(ids: Sequence[Any], n: int) -> UpdateMany:
                 "$set": {
                     "unsent": {"$cond": [more, n + 1, "$$REMOVE"]},
                     "due": {"$cond": [more, "$due", "$$REMOVE"]},
+                    "since": {"$cond": [more, "$since", "$$REMOVE"]},
                 }
             }
         ],

@@ -56,6 +56,7 @@ class Service:
                 dead_letters,
                 bootstrap=self.settings.kafka_bootstrap,
                 group=f"{self.settings.kafka_group_prefix}.{self.name}.{subscription.name}",
+                instance=self.settings.kafka_instance,
                 dead_letter_limit=self.settings.dead_letter_limit,
             )
             for subscription in self.subscriptions

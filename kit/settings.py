@@ -27,6 +27,11 @@ class ServiceSettings(BaseSettings):
     kafka_bootstrap: str = "127.0.0.1:9092"
     kafka_replication: int = Field(1, gt=0, description="Replicas of a topic, when migrate creates it")
     kafka_group_prefix: str = Field("doithoai", description="Consumer groups are named <prefix>.<service>")
+    kafka_instance: str = Field(
+        "",
+        description="A name of this process that its replacement keeps, unique in the service: partitions then wait for it "
+        "instead of being handed round, and one that was killed goes on at once. Empty: none",
+    )
     agencies_dir: Path = Path("agencies")
     session_secret: SecretStr = Field(
         description="Signs staff sessions and CSRF tokens; equal in every service, at least 32 characters"

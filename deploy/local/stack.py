@@ -141,7 +141,7 @@ class LocalStack:
 
     def settings_env(self, service: str) -> dict[str, str]:
         """The environment of one service: exactly the settings that its class declares."""
-        values = {**self._values(), "http_port": str(self.ports.services[service])}
+        values = {**self._values(), "http_port": str(self.ports.services[service]), "kafka_instance": service}
         declared = settings_class(service).model_fields
         return {ENV_PREFIX + name.upper(): value for name, value in values.items() if name in declared}
 

@@ -93,6 +93,7 @@ class FaultStack(LocalStack):
         """A second process of a service, with a port of its own and without relays; returns its name."""
         name, port = f"{service}-2", self._more_ports.pop()
         env = {**LocalStack.settings_env(self, service), f"{ENV_PREFIX}HTTP_PORT": str(port)}
+        env[f"{ENV_PREFIX}KAFKA_INSTANCE"] = name
         for key in ("LEASE_SECONDS", "SMTP_TIMEOUT_SECONDS", "SMTP_PORT"):
             if (value := self._settings.get(service, {}).get(key.lower())) is not None:
                 env[ENV_PREFIX + key] = value

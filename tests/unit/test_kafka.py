@@ -32,7 +32,7 @@ async def test_a_wedged_producer_fails_what_it_owes_and_is_replaced(monkeypatch:
     producers = [Wedged(acknowledges=False), Wedged(acknowledges=True)]
     made = iter(producers)
 
-    async def start(_publisher: KafkaPublisher) -> AIOKafkaProducer:
+    async def start(_publisher: KafkaPublisher, _batch_bytes: int) -> AIOKafkaProducer:
         return cast(AIOKafkaProducer, next(made))
 
     monkeypatch.setattr(KafkaPublisher, "_start", start)
