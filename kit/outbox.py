@@ -492,7 +492,9 @@ class Relay:
         if not ids:
             return 0
         token = secrets.token_hex(8)
-        claim = UpdateMany({"_id": {"$in": ids}, **overdue}, [{"$set": {"due": _now_plus(self._lease), "since": _SINCE, "claim": token}}])
+        claim = UpdateMany(
+            {"_id": {"$in": ids}, **overdue}, [{"$set": {"due": _now_plus(self._lease), "since": _SINCE, "claim": token}}]
+        )
         await outbox.collection.bulk_write([claim])
         async for document in outbox.durable.find({"_id": {"$in": ids}, "claim": token}):
             self.offer(outbox, document)

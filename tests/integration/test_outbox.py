@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 from uuid import UUID, uuid5
 
 import pytest
+from prometheus_client import REGISTRY
 
 from contracts.envelope import decode
 from contracts.events import models
@@ -229,6 +230,34 @@ async def test_concurrent_changes_are_all_made_each_on_what_the_other_left(datab
     assert stored["value"] == 10
     assert [e["n"] for e in stored["events"]] == list(range(1, 12))
     assert stored["unsent"] == 1
+
+
+async def test_the_oldest_age_is_that_of_the_event_however_often_its_lease_was_moved(database: Database) -> None:
+    log = Log(random.Random(1), failing=2.0)
+    process = Process(database, log, random.Random(1), crashing=0.0)
+    await _create(process.outbox, uuid5(NAMESPACE, "old"))
+    await database["letters"].update_one({}, {"$set": {"due": datetime.now(UTC) - timedelta(hours=1)}, "$unset": {"since": ""}})
+    leases: set[str] = set()
+
+    async def moved_thrice() -> bool:
+        leases.add((await database["letters"].find_one({}) or {}).get("claim", ""))
+        return len(leases - {""}) >= 3
+
+    await eventually(moved_thrice, every=0.01)
+    await process._relay._measure(process.outbox)
+    assert 3600 <= _oldest_age() < 3700
+    log.failing = 0.0
+    await eventually(_nothing_waits)
+    process.die()
+    assert "since" not in (await database["letters"].find_one({}) or {})
+
+
+async def _nothing_waits() -> bool:
+    return _oldest_age() == 0
+
+
+def _oldest_age() -> float:
+    return REGISTRY.get_sample_value("outbox_oldest_age_seconds", {"collection": "letters"}) or 0.0
 
 
 async def test_a_backlog_longer_than_the_image_is_read_whole(database: Database) -> None:
