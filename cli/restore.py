@@ -4,6 +4,7 @@ import asyncio
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, BinaryIO, NoReturn, cast
 
 import typer
@@ -22,6 +23,8 @@ from services.notify.store import Ledger
 from services.notify.usecases import hold_unsent
 
 BATCH_BYTES = 8 * 1024 * 1024
+SESSION = 15.0
+"""For up to so many seconds Kafka still counts a process that has ended."""
 
 NEXT = """Next:
   1. doithoai migrate     makes indexes and topics
@@ -61,9 +64,11 @@ def restore(
 
 async def _delete_topics(settings: ServiceSettings) -> None:
     """Also proves that no service runs: it would write into what is being restored. Raises BackupError, `Transient`."""
-    ours = await groups(settings.kafka_bootstrap, f"{settings.kafka_group_prefix}.")
-    if running := [group.name for group in ours if group.members]:
-        raise BackupError(f"Services are running: {', '.join(running)}. Stop them first. Nothing was written.")
+    until = monotonic() + SESSION
+    while running := [g.name for g in await groups(settings.kafka_bootstrap, f"{settings.kafka_group_prefix}.") if g.members]:
+        if monotonic() > until:
+            raise BackupError(f"Services are running: {', '.join(running)}. Stop them first. Nothing was written.")
+        await asyncio.sleep(1)
     await delete_topics(settings.kafka_bootstrap, TOPICS)
 
 

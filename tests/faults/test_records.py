@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 
 from cli.browser import Browser
 from contracts.topics import CASES, DELIVERIES, INTAKE_LETTERS, QUESTIONS, REGISTRATIONS, Topic
+from kit.kafka import groups
 from tests.faults.load import Answer, Sent
 from tests.faults.poison import BROKER_TAKES, READERS, send_poison
 from tests.faults.row import Row, row
@@ -56,6 +57,11 @@ async def _rewind(r: Row, group: str) -> int:
         await reader.stop()
 
 
+async def _has_no_member(r: Row, name: str) -> bool:
+    """A process that was stopped is a member until its session ends."""
+    return not any(group.members for group in await groups(r.stack.kafka_bootstrap, f"{PREFIX}.{name}"))
+
+
 async def test_row11_everything_comes_again(tmp_path: Path) -> None:
     """The whole topic published again, old after new, the groups rewound to 0."""
     async with row("11 republished, rewound, reversed", tmp_path) as r:
@@ -67,14 +73,15 @@ async def test_row11_everything_comes_again(tmp_path: Path) -> None:
             for topic in (CASES, QUESTIONS, DELIVERIES, REGISTRATIONS):
                 records = await r.watcher.records(topic)
                 r.hit("published again, the newest first", await publish(r, reversed(records)))
-            for service, groups in (
+            for service, rewound in (
                 ("routing", ("routing.registrations", "routing.deliveries")),
                 ("notify", ("notify.letters", "notify.registrations")),
                 ("reporting", ("reporting.cases", "reporting.questions")),
                 ("intake", ("intake.cases", "intake.questions")),
             ):
                 await r.stop(service)
-                for group in groups:
+                for group in rewound:
+                    await r.until(lambda: _has_no_member(r, group))  # noqa: B023 - awaited at once
                     r.hit(f"read again by {service}", await _rewind(r, group))
                 await r.start(service)
         r.inject("topics published again; again in reversed order; groups of all services rewound to 0")
