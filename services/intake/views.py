@@ -200,14 +200,16 @@ def question_views(document: Document, questions: Mapping[UUID, QuestionStateDat
 
 
 def question_view(title: str, text: str, question: QuestionStateData | None, now: datetime) -> QuestionView:
-    """What the registrant reads; of a sealed question nothing but that it is being looked at (D6)."""
+    """What the registrant reads; of a sealed question nothing but that it is being looked at, not even its text: who else holds
+    the code must not learn of a denunciation (D6).
+    """
     if question is None or question.state is QuestionState.NEW:
         return QuestionView(title, text, _STATES[QuestionState.NEW], "info", _NEXT[QuestionState.NEW])
     state = question.state
     if state is QuestionState.EXCLUDED:
-        return QuestionView(title, text, _STATES[state], _TONES[state])
+        return QuestionView(title, "", _STATES[state], _TONES[state])
     if question.sealed or state is QuestionState.SEALED:
-        return QuestionView(title, text, _STATES[QuestionState.SEALED], "info")
+        return QuestionView(title, "", _STATES[QuestionState.SEALED], "info")
     running = _running_clock(question)
     words = _STATES[state]
     if state is QuestionState.TO_WRITE and running:

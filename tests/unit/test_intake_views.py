@@ -50,13 +50,14 @@ def test_a_closed_registration_is_answered_unless_a_question_became_feedback() -
 
 def test_a_sealed_question_says_nothing_but_that_it_is_looked_at() -> None:
     view = question_view("1. Mục", "x", question(QuestionState.TRIAGE, sealed=True, answer="y", outcome_body="z"), NOW)
-    assert (view.state, view.answer, view.outcome, view.next, view.due_on) == ("Đang được xem xét", "", "", "", None)
+    assert (view.state, view.text, view.answer, view.outcome, view.next) == ("Đang được xem xét", "", "", "", "")
+    assert view.due_on is None
 
 
 def test_an_excluded_question_says_that_a_letter_went_out_and_no_more() -> None:
     excluded = question(QuestionState.EXCLUDED, sealed=True, answer="y", outcome_body="z", outcome_number="12")
     view = question_view("1. Mục", "x", excluded, NOW)
-    assert (view.state, view.answer, view.outcome, view.next) == ("Đã có văn bản trả lời", "", "", "")
+    assert (view.state, view.text, view.answer, view.outcome, view.next) == ("Đã có văn bản trả lời", "", "", "", "")
 
 
 def test_the_answer_is_not_shown_before_the_meeting() -> None:
