@@ -10,13 +10,13 @@ FastStream's other ack policies commit past what failed (docs/decisions/0004-rea
 import asyncio
 import contextlib
 import random
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from time import monotonic, time
-from typing import Any, TypeAlias
+from time import monotonic
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -29,6 +29,8 @@ from contracts.topics import Topic
 from kit import metrics
 from kit.deadletters import DeadLetters
 from kit.errors import Permanent, Transient
+from kit.kafka import METADATA_MAX_AGE_MS
+from kit.lag import Lag, Record, by_partition
 from kit.logging import get_logger
 from kit.mongo import is_transient
 
@@ -40,7 +42,6 @@ REBALANCE_TIMEOUT_MS = 45_000
 START_TIMEOUT = 30.0
 DEAD_LETTER_WINDOW = 600.0
 
-Record: TypeAlias = ConsumerRecord
 Reject = Callable[[Event[Any], Permanent], None]
 """Called by a handler for an event it can never handle: the record becomes a dead letter."""
 Handle = Callable[[Sequence[Event[Any]], Reject], Awaitable[None]]
@@ -112,7 +113,9 @@ class Consumer:
         self._interrupted = asyncio.Event()
         self._failures = 0
         self._recent_dead: deque[float] = deque()
+        self._lag = Lag(group)
         metrics.CONSUMER_HALTED.labels(group).set(0)
+        metrics.CONSUMER_JOINED.labels(group).set(0)
 
     @property
     def healthy(self) -> bool:
@@ -131,15 +134,18 @@ class Consumer:
                         await self._topics_exist()
                         await broker.start()
                     self.joined = True
+                    metrics.CONSUMER_JOINED.labels(self.group).set(1)
                     get_logger().info("consumer_joined", group=self.group)
                 except (KafkaError, OSError, TimeoutError, Transient) as error:
                     get_logger().warning("consumer_waits", group=self.group, error=type(error).__name__)
                     await _stop(broker)
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, 5.0)
-            await asyncio.Event().wait()
+            reader: Any = broker and broker.subscribers[0]
+            await self._lag.watch(reader.consumer)
         finally:
             self.joined = False
+            metrics.CONSUMER_JOINED.labels(self.group).set(0)
             self._interrupted.set()
             if broker is not None:
                 await _stop(broker)
@@ -164,6 +170,7 @@ class Consumer:
             allow_auto_create_topics=False,
             graceful_timeout=REVOKE_WAIT + 5,
             enable_idempotence=True,
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
         subscriber = broker.subscriber(
             *(t.name for t in self._subscription.topics),
@@ -175,7 +182,7 @@ class Consumer:
             ack_policy=AckPolicy.NACK_ON_ERROR,
             auto_offset_reset="earliest",
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-            listener=_Listener(self._busy, self._interrupted),
+            listener=_Listener(self._busy, self._interrupted, self._lag),
             parser=_parse,
             decoder=_as_is,
         )
@@ -185,7 +192,9 @@ class Consumer:
     async def _on_batch(self, message: KafkaMessage) -> None:
         raw: Any = message.raw_message
         records: Sequence[Record] = raw
+        parts = by_partition(records)
         async with self._busy:
+            self._lag.begin(parts)
             if self.halted:
                 await self._pause(self._max_wait)
                 raise Transient("halted")
@@ -201,7 +210,10 @@ class Consumer:
                 await self._pause(min(0.25 * 2**self._failures, self._max_wait))
                 raise Transient("given back") from None
             self._failures = 0
-            self._measure(message, records, monotonic() - started)
+            self._lag.done(parts)
+            metrics.BATCH_SECONDS.labels(self.group).observe(monotonic() - started)
+            for partition, read in parts.items():
+                metrics.RECORDS_CONSUMED.labels(partition.topic).inc(len(read))
 
     async def _handle(self, records: Sequence[Record]) -> dict[int, str]:
         """Make the effects durable; returns the positions of records that never can be, with the reason."""
@@ -275,32 +287,20 @@ class Consumer:
             async with asyncio.timeout(seconds * random.uniform(0.5, 1.0)):  # noqa: S311 - jitter
                 await self._interrupted.wait()
 
-    def _measure(self, message: KafkaMessage, records: Sequence[Record], seconds: float) -> None:
-        metrics.BATCH_SECONDS.labels(self.group).observe(seconds)
-        consumer: Any = message.consumer
-        last: dict[tuple[str, int], Record] = {(record.topic, record.partition): record for record in records}
-        for place, record in last.items():
-            metrics.CONSUMER_LAG_SECONDS.labels(record.topic).set(max(0.0, time() - record.timestamp / 1000))
-            with contextlib.suppress(IllegalStateError, AssertionError):
-                high = consumer.highwater(TopicPartition(*place))
-                if high is not None:
-                    metrics.CONSUMER_LAG.labels(record.topic, str(record.partition)).set(max(0, high - record.offset - 1))
-        for topic, count in Counter(record.topic for record in records).items():
-            metrics.RECORDS_CONSUMED.labels(topic).inc(count)
-
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Makes a rebalance wait for the running batch, so that no two members work on the same records."""
 
-    def __init__(self, busy: asyncio.Lock, interrupted: asyncio.Event) -> None:
+    def __init__(self, busy: asyncio.Lock, interrupted: asyncio.Event, lag: Lag) -> None:
         self._busy = busy
         self._interrupted = interrupted
+        self._lag = lag
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002
         self._interrupted.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(REVOKE_WAIT), self._busy:
-                pass
+                self._lag.forget()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:  # noqa: ARG002
         self._interrupted.clear()

@@ -23,6 +23,8 @@ from kit.logging import get_logger
 MAX_EVENT_BYTES = 900_000
 """An event over this is refused when it is written, so it can never block the relay (the broker takes 1 MiB)."""
 
+METADATA_MAX_AGE_MS = 30_000
+"""Topics that were made anew are found after so long (aiokafka's own: five minutes)."""
 _BATCH_BYTES = 262_144
 """With aiokafka's own 16 KiB a dozen events fill a partition's batch, and all others wait and are woken for each that leaves."""
 _ONE_RECORD = 1
@@ -104,6 +106,7 @@ class KafkaPublisher:
             max_request_size=1_048_576,
             max_batch_size=batch_bytes,
             partitioner=_partition,
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
         try:
             async with asyncio.timeout(_START_TIMEOUT):

@@ -8,13 +8,14 @@ EVENTS_PUBLISHED = Counter("events_published_total", "Events acknowledged by Kaf
 PUBLISH_FAILURES = Counter("event_publish_failures_total", "Events that Kafka did not acknowledge", ["topic"])
 EVENTS_REFUSED = Counter("events_refused_total", "Events that are larger than the broker takes", ["collection"])
 OUTBOX_PENDING = Gauge("outbox_pending", "Documents with unpublished events, as the sweeper last counted", ["collection"])
-OUTBOX_OLDEST = Gauge("outbox_oldest_age_seconds", "Age of the oldest unpublished event", ["collection"])
+OUTBOX_OLDEST = Gauge("outbox_oldest_age_seconds", "Since when the oldest unpublished event waits", ["collection"])
 RECORDS_CONSUMED = Counter("records_consumed_total", "Records read from Kafka and committed", ["topic"])
 BATCH_SECONDS = Histogram("consumer_batch_seconds", "Time to handle a batch of records", ["group"])
 BATCH_RETRIES = Counter("consumer_batch_retries_total", "Batches given back because something was down", ["group"])
 CONSUMER_HALTED = Gauge("consumer_halted", "1 after too many dead letters, until the process is started again", ["group"])
-CONSUMER_LAG = Gauge("consumer_lag_messages", "Records not yet read", ["topic", "partition"])
-CONSUMER_LAG_SECONDS = Gauge("consumer_lag_seconds", "Age of the last record read, when it was read", ["topic"])
+CONSUMER_JOINED = Gauge("consumer_joined", "1 while this process is a member of the group", ["group"])
+CONSUMER_LAG = Gauge("consumer_lag_messages", "Records not yet read and committed", ["group", "topic", "partition"])
+CONSUMER_LAG_SECONDS = Gauge("consumer_lag_seconds", "Age of the oldest record not yet read and committed", ["group", "topic"])
 DEAD_LETTERS = Counter("dead_letters_total", "Records that could not be handled and lie in the dead letters", ["topic", "reason"])
 
 

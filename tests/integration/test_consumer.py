@@ -13,13 +13,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from prometheus_client import REGISTRY
 
 from contracts.envelope import Event
 from contracts.events import models
 from contracts.model import LetterKind, LetterState
 from contracts.topics import ROUTING_LETTERS, Topic
 from deploy.local.stack import LocalStack
-from kit import deadletters, mongo
+from kit import deadletters, lag, mongo
 from kit.consumer import Consumer, Handle, Reject, Subscription, each
 from kit.deadletters import DeadLetters
 from kit.errors import Permanent, Transient
@@ -184,6 +185,44 @@ async def test_infrastructure_that_is_down_is_waited_for_and_nothing_is_committe
         await eventually(lambda: _done(bench, {"one", "two"}))
     assert await bench.dead_letters.count() == 0
     assert bench.effects == ["one", "two"]
+
+
+@pytest.mark.parametrize("stuck_by", ["giving back", "hanging"])
+async def test_a_stuck_batch_is_seen_to_grow_older_and_what_comes_behind_it_is_counted(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, stuck_by: str
+) -> None:
+    monkeypatch.setattr(lag, "MEASURE_EVERY", 0.05)
+    mended = asyncio.Event()
+
+    async def handle(events: Sequence[Event[Any]], reject: Reject) -> None:
+        if stuck_by == "giving back" and not mended.is_set():
+            raise Transient("database")
+        await mended.wait()
+        await bench.remember(events, reject)
+
+    await bench.publish(letter("one"), letter("two"))
+    async with bench.running(bench.consumer(handle, max_wait=0.5)):
+        await eventually(lambda: _behind(bench, 2, older_than=1.0))
+        await bench.publish(letter("three"))
+        await eventually(lambda: _behind(bench, 3, older_than=1.5))
+        mended.set()
+        await eventually(lambda: _done(bench, {"one", "two", "three"}))
+        await eventually(lambda: _caught_up(bench))
+
+
+def _gauges(bench: Bench) -> tuple[float | None, float | None]:
+    labels = {"group": bench.group, "topic": bench.topic.name}
+    unread = REGISTRY.get_sample_value("consumer_lag_messages", {**labels, "partition": "0"})
+    return unread, REGISTRY.get_sample_value("consumer_lag_seconds", labels)
+
+
+async def _behind(bench: Bench, count: int, *, older_than: float) -> bool:
+    unread, age = _gauges(bench)
+    return unread == count and age is not None and age > older_than
+
+
+async def _caught_up(bench: Bench) -> bool:
+    return _gauges(bench) == (0.0, 0.0)
 
 
 async def test_whatever_else_goes_wrong_the_batch_waits_before_it_is_read_again(bench: Bench) -> None:
