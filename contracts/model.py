@@ -243,7 +243,7 @@ class CaseState(Payload):
 
     case_number: str
     plan: str
-    dialogue: str | None
+    dialogue: str | None = None
     source: CaseSource
     channel: Channel | None = None
     kind: RegistrantKind = RegistrantKind.INDIVIDUAL
