@@ -31,7 +31,7 @@ def rebuild() -> None:
         raise typer.Exit(1)
     typer.echo(f"{done.facts} facts, {done.carried_over} of them older than their topic keeps, carried over")
     if done.undecodable:
-        typer.echo(f"{done.undecodable} records could not be decoded; see `doithoai deadletters list reporting`")
+        typer.echo(f"{done.undecodable} records could not be decoded; see `doithoai deadletters list`")
 
 
 async def _rebuild(settings: ServiceSettings) -> Rebuilt:

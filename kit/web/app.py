@@ -83,15 +83,19 @@ def _add_operations(app: FastAPI, service: str, ready: Callable[[], Awaitable[di
     async def healthz() -> dict[str, str]:
         return {"status": "ok", "service": service}
 
-    async def readyz() -> Response:
+    async def ready_parts() -> dict[str, bool]:
         try:
-            parts = await ready()
+            return await ready()
         except Exception as error:
             get_logger().warning("readiness_failed", exc_info=error)
-            parts = {"check": False}
+            return {"check": False}
+
+    async def readyz() -> Response:
+        parts = await ready_parts()
         return JSONResponse({"ready": all(parts.values()), "parts": parts}, 200 if all(parts.values()) else 503)
 
     async def exposition() -> Response:
+        metrics.show_readiness(await ready_parts())
         body, media_type = metrics.exposition()
         return Response(body, headers={"Content-Type": media_type})
 

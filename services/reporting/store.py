@@ -184,12 +184,13 @@ class Buckets:
         return await rows.sort("dirty_since", 1).limit(limit).to_list(limit)
 
     async def staleness(self) -> float:
-        """Seconds since which the oldest day waits to be summed again; 0 when none does."""
-        oldest = await self._days.find({"dirty": True}, {"dirty_since": 1}).sort("dirty_since", 1).limit(1).to_list(1)
-        if not oldest:
-            return 0.0
-        waited: float = ((await self._clock.now()) - oldest[0]["dirty_since"]).total_seconds()
-        return max(waited, 0.0)
+        """Seconds since which the oldest day or month waits to be summed again; 0 when none does."""
+        now = await self._clock.now()
+        oldest = now
+        for collection in (self._days, self._months):
+            rows = collection.find({"dirty": True}, {"dirty_since": 1}).sort("dirty_since", 1).limit(1)
+            oldest = min([oldest, *(row["dirty_since"] for row in await rows.to_list(1))])
+        return (now - oldest).total_seconds()
 
     async def freshness(self, agency: str, until: date) -> Freshness:
         """What of the agency's days before `until`, and of the months that are over by then, waits."""

@@ -21,7 +21,7 @@ from services.reporting.report import PlannedDialogue, Report, build
 from services.reporting.settings import ReportingSettings
 from services.reporting.store import Buckets, Facts, Freshness, Recorded
 
-STALENESS = Gauge("report_staleness_seconds", "Since when the oldest day's sums wait to be computed again; 0 when none does")
+STALENESS = Gauge("report_staleness_seconds", "Since when the oldest day's or month's sums wait to be computed again")
 
 PAGE = 50
 _ONE_DAY = timedelta(days=1)
@@ -60,9 +60,9 @@ async def keep_sums(reporting: Reporting) -> None:
     await reporting.buckets.adopt()
     while True:
         reporting.wake.clear()
+        STALENESS.set(await reporting.buckets.staleness())  # first: when a sum cannot be computed, its age still grows
         started = monotonic()
         done = await reporting.buckets.recompute(reporting.facts)
-        STALENESS.set(await reporting.buckets.staleness())
         if done:
             await asyncio.sleep(min(monotonic() - started, 5.0))
         else:

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from openpyxl import load_workbook
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from contracts import topics
@@ -29,8 +30,8 @@ from services.reporting.consumers import READ, recorded
 from services.reporting.domain import Cell, Measure, Timing
 from services.reporting.rebuild import rebuild
 from services.reporting.settings import ReportingSettings
-from services.reporting.store import SPECS, Facts
-from services.reporting.usecases import Drawn, Reporting, draw, listing, record
+from services.reporting.store import SPECS, Buckets, Facts
+from services.reporting.usecases import STALENESS, Drawn, Reporting, draw, keep_sums, listing, record
 from tests.unit.reporting_events import at, ident, question
 from tests.unit.s5 import CASES, DIALOGUE, QUESTIONS
 from tests.waiting import eventually
@@ -212,6 +213,25 @@ async def test_while_sums_wait_the_report_says_how_fresh_it_is(reporting: Report
     await _sum_up(reporting)
     assert (await _report(reporting)).freshness.is_clean
     assert await reporting.buckets.staleness() == 0
+
+
+async def test_months_that_wait_for_their_sums_are_stale_too(reporting: Reporting) -> None:
+    await record(reporting, recorded(s5_events()))
+    while await reporting.buckets._recompute_days(reporting.facts, 50):
+        pass
+    assert await reporting.buckets.staleness() > 0
+
+
+async def test_sums_that_cannot_be_computed_are_seen_to_grow_old(reporting: Reporting, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_: Any) -> int:
+        raise ZeroDivisionError
+
+    await record(reporting, recorded(s5_events()))
+    monkeypatch.setattr(Buckets, "recompute", fails)
+    STALENESS.set(0)
+    with pytest.raises(ZeroDivisionError):
+        await keep_sums(reporting)
+    assert (REGISTRY.get_sample_value("report_staleness_seconds") or 0) > 0
 
 
 async def test_every_query_has_an_index(reporting: Reporting) -> None:

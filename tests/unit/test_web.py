@@ -151,6 +151,19 @@ async def test_not_ready_is_503(state: dict[str, bool] | Exception) -> None:
     assert SECRET not in answer.text
 
 
+async def test_what_is_not_ready_is_a_metric_as_long_as_it_is_not() -> None:
+    state = {"mongodb": True, "indexes": False}
+    async with browser(application(state)) as c:
+        first = (await c.get("/metrics")).text
+        del state["indexes"]
+        second = (await c.get("/metrics")).text
+    assert 'service_ready{part="mongodb"} 1.0' in first
+    assert 'service_ready{part="indexes"} 0.0' in first
+    assert 'part="indexes"' not in second
+    async with browser(application(AutoReconnect(SECRET))) as c:
+        assert 'service_ready{part="check"} 0.0' in (await c.get("/metrics")).text
+
+
 async def test_metrics_name_routes_never_paths(client: httpx.AsyncClient) -> None:
     await client.get("/son-la/hong/not-found")
     await client.get("/mat-ma-tra-cuu-7GK2")
