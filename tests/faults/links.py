@@ -220,6 +220,12 @@ def is_request(api_key: int) -> Callable[[bytes], bool]:
     return lambda frame: frame[4:6] == wanted
 
 
+def commits_of(group: str) -> Callable[[bytes], bool]:
+    """OffsetCommit of one group."""
+    is_commit = is_request(OFFSET_COMMIT)
+    return lambda frame: is_commit(frame) and group.encode() in frame
+
+
 def wait_until(check: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
     """For threads: until `check` says True. Raises AssertionError."""
     deadline = time.monotonic() + timeout

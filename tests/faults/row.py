@@ -54,6 +54,8 @@ class Row:
         self.ahead: list[str] = []
         self.cuts = 0
         self.settled_after = 0.0
+        self.started_in = 0.0
+        self.judged_in = 0.0
         self.sizes: list[Size] = []
         self._measuring = asyncio.create_task(self._measure())
 
@@ -178,8 +180,10 @@ class Row:
         `but` takes out what the row lost on purpose (what is younger than a backup).
         """
         await self.settle(letters, timeout=timeout)
+        began = monotonic()
         found = but(await self.evidence())
         broken = violations(found)
+        self.judged_in = monotonic() - began
         self._say(broken, found)
         assert not broken, f"seed {SEED}: {json.dumps(broken, ensure_ascii=False, indent=1)}"
         return found
@@ -205,6 +209,7 @@ class Row:
         print(f"  load: {sent} registrations, {line['rate']}/s; clients were told {told}")
         print(f"  hit: {dict(self.hits)}")
         print(f"  checked: I1-I11; settled after {line['settled_s']} s, the largest process had {line['memory_mb']} MB")
+        print(f"  took: started in {self.started_in:.0f} s, load for {seconds:.0f} s, judged in {self.judged_in:.0f} s")
         print(f"  result: {broken or 'held'}")
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         with RESULTS.open("a", encoding="utf-8") as file:
@@ -231,10 +236,12 @@ async def _truthy(check: Callable[[], Awaitable[object]]) -> bool:
 async def row(name: str, state: Path, **options: Any) -> AsyncIterator[Row]:
     """A row on a stack of its own; `options` are those of `FaultStack`. On failure the seed is part of the message."""
     stack = FaultStack(state, **options)
+    began = monotonic()
     try:
         await asyncio.to_thread(start_everything, stack)
         watcher = Watcher(stack.mongodb_url, stack.kafka_bootstrap)
         made = Row(name, stack, watcher, await new_load(stack, watcher))
+        made.started_in = monotonic() - began
         try:
             yield made
         except BaseException:

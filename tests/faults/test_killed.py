@@ -10,10 +10,11 @@ import pytest
 
 from contracts.topics import REGISTRATIONS
 from tests.faults.invariants import not_committed
-from tests.faults.links import OFFSET_COMMIT, PRODUCE, is_request
+from tests.faults.links import OFFSET_COMMIT, PRODUCE, commits_of, is_request
 from tests.faults.mailserver import STAGES, MailServer, Order
 from tests.faults.poison import send_poison
 from tests.faults.row import AT_ONCE, Row, row, unanswered
+from tests.faults.watching import PREFIX
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -143,15 +144,13 @@ async def _killed_before_the_write(r: Row, service: str) -> None:
 async def _killed_before_the_commit(r: Row, service: str, group: str) -> None:
     link = r.stack.links[service, "kafka"]
     await r.ready(service)
-    link.hold_frames(is_request(OFFSET_COMMIT))
-
-    async def done_and_not_committed() -> int:
-        seen = await r.look_for_offsets_ahead(group)
-        return not_committed(seen, group) if link.hits["frames held"] else 0
-
     before = link.hits["frames held"]
-    await r.until(done_and_not_committed, timeout=60)
-    assert link.hits["frames held"] > before or before
+    link.hold_frames(commits_of(f"{PREFIX}.{group}"))
+
+    async def about_to_commit() -> bool:
+        return link.hits["frames held"] > before
+
+    await r.until(about_to_commit, timeout=60, every=0.02)
     await r.kill(service)
     seen = await r.look_for_offsets_ahead(group)
     r.hit(f"records redelivered to {service}", not_committed(seen, group))
