@@ -28,6 +28,7 @@ UNPLACED = "(no dialogue yet)"
 _RECEIPTS = [LetterKind.RECEIPT.value, LetterKind.LATE.value]
 _SHOWN = 200
 _PIPED_WIDTH = 150
+_SUMS = "received = routed = notified = reported; questions = ended + open + merged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,7 @@ def compare(found: Found) -> Reconciled:
         _case(result, found, _id, case)
     for _id, question in found.questions.items():
         _question(result, found, _id, question)
+    _facts_of_nobody(result, found)
     result.differences.sort()
     return result
 
@@ -158,6 +160,15 @@ def _question(result: Reconciled, found: Found, _id: UUID, question: Document) -
     _check_fact(result, found, FactKind.QUESTION, _id, question)
 
 
+def _facts_of_nobody(result: Reconciled, found: Found) -> None:
+    known = {fact_id(FactKind.CASE, str(_id)) for _id in found.cases} | {
+        fact_id(FactKind.QUESTION, str(_id)) for _id in found.questions
+    }
+    for _id in found.facts.keys() - known:
+        fact = found.facts[_id]
+        result.differences.append((fact["agency"], fact["label"], f"{_id.partition('/')[0]} in the reports, unknown to routing"))
+
+
 def _check_fact(result: Reconciled, found: Found, kind: FactKind, _id: UUID, document: Document) -> bool:
     """Whether reports have it; says so if not, or if they have an older state of it."""
     fact = found.facts.get(fact_id(kind, str(_id)))
@@ -180,7 +191,7 @@ def _differs(result: Reconciled, document: Document, what: str) -> None:
 def _print(result: Reconciled) -> None:
     console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
     columns = ("received", "routed", "walk-ins", "questions", "ended", "open", "merged", "notified", "reported")
-    table = Table("agency", "dialogue", *columns, title="Registrations and questions by dialogue")
+    table = Table("agency", "dialogue", *columns, title="Registrations and questions by dialogue", caption=_SUMS)
     for (agency, dialogue), line in sorted(result.lines.items()):
         table.add_row(agency, dialogue, *(str(getattr(line, name.replace("-", "_"))) for name in columns))
     console.print(table)

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from cli.reconcile import UNPLACED, Found, Line, compare
 
 CASE, QUESTION = uuid4(), uuid4()
+FACT = {"agency": "son-la", "label": "SL-1", "sequence": 3}
 
 
 def found(**replaced: Any) -> Found:
@@ -16,7 +17,7 @@ def found(**replaced: Any) -> Found:
         "cases": {CASE: {**row, "source": "registration", "questions": [QUESTION]}},
         "questions": {QUESTION: {**row, "case": CASE, "state": "answered"}},
         "receipts": frozenset({CASE}),
-        "facts": {f"case/{CASE}": {"sequence": 3}, f"question/{QUESTION}": {"sequence": 3}},
+        "facts": {f"case/{CASE}": FACT, f"question/{QUESTION}": FACT},
     }
     return Found(**whole | replaced)
 
@@ -34,11 +35,15 @@ def test_what_agrees_is_counted_and_nothing_else_said() -> None:
 def test_each_gap_is_named() -> None:
     nothing: dict[UUID, Any] = {}
     assert differences(registrations=nothing) == ["routed, unknown to intake"]
-    assert differences(cases=nothing) == ["a question without its case", "received, not routed"]
-    assert differences(questions=nothing) == ["1 of its questions are missing"]
+    assert differences(cases=nothing) == [
+        "a question without its case",
+        "case in the reports, unknown to routing",
+        "received, not routed",
+    ]
+    assert differences(questions=nothing) == ["1 of its questions are missing", "question in the reports, unknown to routing"]
     assert differences(receipts=frozenset()) == ["neither receipt nor notice of lateness in the ledger"]
-    assert differences(facts={f"case/{CASE}": {"sequence": 3}}) == ["question not in the reports"]
-    older = {f"case/{CASE}": {"sequence": 2}, f"question/{QUESTION}": {"sequence": 3}}
+    assert differences(facts={f"case/{CASE}": FACT}) == ["question not in the reports"]
+    older = {f"case/{CASE}": {**FACT, "sequence": 2}, f"question/{QUESTION}": FACT}
     assert differences(facts=older) == ["case in the reports is of event 2, not 3"]
 
 
