@@ -164,6 +164,8 @@ class Link:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pump("up", reader, far_writer, connection))
                 both.create_task(self._pump("down", far_reader, writer, connection))
+        except asyncio.CancelledError:
+            pass  # the end of the test; asyncio's own callback would report it
         finally:
             self._connections.discard(connection)
             for end in connection.writers:

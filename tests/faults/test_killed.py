@@ -78,8 +78,9 @@ async def _unpublished(r: Row, service: str) -> int:
 
 async def _published_and_not_marked(r: Row) -> int:
     """Registrations that Kafka has and whose document does not know it."""
-    rows = await r.watcher.rows("intake", "registrations", {"unsent": 1}, events=False)
     there = {record.key for record in await r.watcher.records(REGISTRATIONS)}
+    await asyncio.sleep(1)  # what is only on its way is marked by then
+    rows = await r.watcher.rows("intake", "registrations", {"unsent": 1}, events=False)
     return sum(str(row["_id"]) in there for row in rows)
 
 
@@ -99,6 +100,7 @@ async def test_row02_the_relay_is_killed(tmp_path: Path) -> None:
             for _ in range(2):
                 await r.ready("intake")
                 link = r.stack.links["intake", "kafka"]
+                r.load.burst(AT_LEAST)
                 link.hold("down")
                 await r.until(lambda: _published_and_not_marked(r), timeout=20)
                 r.hit("published and not marked", await _published_and_not_marked(r))
