@@ -116,6 +116,7 @@ class Consumer:
         self._lag = Lag(group)
         metrics.CONSUMER_HALTED.labels(group).set(0)
         metrics.CONSUMER_JOINED.labels(group).set(0)
+        metrics.BATCH_RETRIES.labels(group)  # shown before the first: a rate needs a nought to grow from
 
     @property
     def healthy(self) -> bool:
@@ -224,7 +225,7 @@ class Consumer:
             try:
                 event = decode(record.value, self._subscription.models)
             except Undecodable as error:
-                dead[index] = str(error)
+                dead[index] = f"{type(error).__name__}: {error}"
                 continue
             position[id(event)] = index
             events.append(event)
@@ -270,6 +271,7 @@ class Consumer:
         await self._dead_letters.add([(records[i], reason) for i, reason in dead.items()], self.group)
         self._recent_dead.extend([now] * len(dead))
         for index, reason in dead.items():
+            # The class alone: what follows names fields, and a name can be a stranger's input.
             metrics.DEAD_LETTERS.labels(records[index].topic, reason.split(":")[0]).inc()
             get_logger().error("dead_letter", topic=records[index].topic, offset=records[index].offset, reason=reason)
 

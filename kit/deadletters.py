@@ -1,5 +1,7 @@
 """Records that could never be handled, kept in the consumer's own database until an operator decides (`doithoai deadletters`)."""
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -8,12 +10,14 @@ from typing import Any
 from aiokafka import ConsumerRecord
 from bson import Binary
 from pymongo import IndexModel
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, PyMongoError
 
+from kit import metrics
 from kit.mongo import Collection, CollectionSpec, Database, Document, only_duplicates
 
 COLLECTION = "dead_letters"
 KEPT = timedelta(days=30)
+COUNT_EVERY = 5.0
 
 SPEC = CollectionSpec(
     COLLECTION,
@@ -73,3 +77,10 @@ class DeadLetters:
     async def count(self) -> int:
         """Rows waiting for a decision."""
         return await self._rows.count_documents({})
+
+    async def watch(self) -> None:
+        """Show the count until cancelled. A counter of those that came would forget the ones before the last restart."""
+        while True:
+            with contextlib.suppress(PyMongoError):  # readiness says that MongoDB is down
+                metrics.DEAD_LETTERS_WAITING.set(await self.count())
+            await asyncio.sleep(COUNT_EVERY)

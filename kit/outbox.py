@@ -351,6 +351,7 @@ class Relay:
         self._failing = False
         for outbox in outboxes:
             outbox.attach(self.offer)
+            metrics.EVENTS_REFUSED.labels(outbox.name)  # shown before the first: a rate needs a nought to grow from
 
     def offer(self, outbox: Outbox, document: Document) -> None:
         """Take a post-image; returns at once."""

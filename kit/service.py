@@ -62,7 +62,7 @@ class Service:
             for subscription in self.subscriptions
         ]
         readers = [asyncio.create_task(consumer.run()) for consumer in self.consumers]
-        workers = [asyncio.create_task(_for_ever(worker)) for worker in (relay.run, *self.workers)]
+        workers = [asyncio.create_task(_for_ever(worker)) for worker in (relay.run, dead_letters.watch, *self.workers)]
         try:
             yield
         finally:

@@ -2,6 +2,10 @@
 
 from prometheus_client import Counter, Histogram
 
+from contracts.model import Channel
+
 GROUP_SIZE = Histogram("intake_group_size", "Registrations that shared a write", buckets=(1, 2, 5, 10, 20, 50, 100, 200))
 REGISTRATIONS = Counter("intake_registrations_total", "Registrations by what became of the request", ["channel", "outcome"])
+for _channel in (Channel.WEB, Channel.API):  # shown before the first: a rate needs a nought to grow from
+    REGISTRATIONS.labels(_channel, "unavailable")
 PUBLISHED_AGAIN = Counter("intake_registrations_published_again_total", "Registrations that routing had not shown in time")

@@ -25,6 +25,7 @@ from kit.consumer import Consumer, Handle, Reject, Subscription, each
 from kit.deadletters import DeadLetters
 from kit.errors import Permanent, Transient
 from kit.kafka import KafkaPublisher, create_topics
+from kit.metrics import DEAD_LETTERS
 from kit.mongo import Database
 from tests.waiting import eventually
 
@@ -131,6 +132,13 @@ async def test_poison_anywhere_in_a_batch_is_buried_and_the_rest_flows(bench: Be
     by_value = {row["value"]: row["reason"] for row in rows}
     for value, reason in POISON:
         assert reason in by_value[value], "the original bytes, and why"
+    assert _dead_letters(bench) == {"Undecodable": len(bad) * 3}, "and no name of a field, which may be anybody's input"
+
+
+def _dead_letters(bench: Bench) -> dict[str, float]:
+    samples = (sample for family in DEAD_LETTERS.collect() for sample in family.samples)
+    counted = (s for s in samples if s.labels["topic"] == bench.topic.name and s.name.endswith("_total"))
+    return {sample.labels["reason"]: sample.value for sample in counted}
 
 
 async def test_headers_that_are_no_utf8_or_too_many_do_not_matter(bench: Bench) -> None:
