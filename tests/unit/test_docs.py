@@ -1,18 +1,17 @@
 """The documents name what exists: files, functions, commands, settings, metrics, the table of topics."""
 
 import re
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 import typer
-from prometheus_client import REGISTRY
 
 from cli.main import app
 from contracts.topics import TOPICS
 from deploy.local.paths import ROOT
 from deploy.local.ports import SERVICES
 from deploy.local.stack import settings_class
+from tests.monitoring import known_metrics
 
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 FOLDERS = "contracts|kit|services|cli|deploy|docs|agencies|tests"
@@ -77,14 +76,11 @@ def test_settings_exist(document: Path) -> None:
 
 
 def test_metrics_of_the_runbook_exist() -> None:
-    for module in ("kit.metrics", "services.intake.metrics", "services.notify.metrics"):
-        import_module(module)
-    known = {name for family in REGISTRY.collect() for name in (family.name, f"{family.name}_total")}
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     table = text[text.index("What to alert on") : text.index("## A red readyz")]
     named = set(METRIC.findall(table))
     assert named
-    assert named <= known
+    assert named <= known_metrics()
 
 
 def test_the_table_of_topics_is_that_of_the_code() -> None:
