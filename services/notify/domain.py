@@ -169,10 +169,13 @@ def reachable(recipient: Recipient, ways: Iterable[Way]) -> Way | None:
     return next((way for way in ways if contact[way].strip()), None)
 
 
-def pause(attempt: int, jitter: float) -> timedelta:
-    """Before the next attempt after the `attempt`-th failed: 1, 2, 4 … 60 minutes, ± 20 %. `jitter` lies in [0, 1)."""
-    minutes = min(2.0 ** max(attempt - 1, 0), LONGEST_PAUSE.total_seconds() / 60)
-    return timedelta(minutes=minutes * (0.8 + 0.4 * jitter))
+def pause(attempt: int, jitter: float, first: timedelta = timedelta(minutes=1)) -> timedelta:
+    """Before the next attempt after the `attempt`-th failed: 1, 2, 4 … times the first, at most an hour, ± 20 %.
+
+    `jitter` lies in [0, 1).
+    """
+    doublings = min(max(attempt - 1, 0), 16)  # more than an hour whatever the first, and no overflow
+    return min(first * (1 << doublings), LONGEST_PAUSE) * (0.8 + 0.4 * jitter)
 
 
 def must_not_go(row: Row, now: datetime, superseded: Collection[str]) -> str | None:
@@ -192,12 +195,11 @@ def accepted(row: Row, acting: Acting) -> Change:
     return _move(row, acting, S.SENT)
 
 
-def put_off(row: Row, acting: Acting, reason: str, *, server_now: datetime, jitter: float) -> Change:
-    """Not this time (4xx, no connection, a file not there yet): later, or FAILED when later would be too late.
+def put_off(row: Row, acting: Acting, reason: str, *, server_now: datetime, wait: timedelta) -> Change:
+    """Not this time (4xx, no connection, a file not there yet): after a `pause`, or FAILED when that would be too late.
 
     `server_now` is the database's clock, which judges when the row falls due; the limits are business time.
     """
-    wait = pause(row["attempt"], jitter)
     limit = row["queued_at"] + RETRIED_FOR
     if row.get("not_after") is not None:
         limit = min(limit, row["not_after"])

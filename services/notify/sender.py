@@ -328,12 +328,22 @@ class Senders:
             case Outcome.REFUSED:
                 return lambda _: domain.refused(row, acting, reply.words)
             case Outcome.LATER:
-                return lambda server_now: _later(row, acting, reply.words, server_now)
+                return lambda server_now: self._later(row, acting, reply.words, server_now)
             case Outcome.NO_REPLY:
-                return lambda server_now: _lost(row, acting, server_now)
+                return lambda server_now: self._lost(row, acting, server_now)
 
     async def _put_off(self, row: Document, reason: str) -> tuple[Document, Change]:
-        return row, _later(row, self._acting(row), reason, await self._ledger.server_now())
+        return row, self._later(row, self._acting(row), reason, await self._ledger.server_now())
+
+    def _later(self, row: Document, acting: Acting, reason: str, server_now: datetime) -> Change:
+        return domain.put_off(row, acting, reason, server_now=server_now, wait=self._pause(row["attempt"]))
+
+    def _lost(self, row: Document, acting: Acting, server_now: datetime) -> Change:
+        return domain.lost(row, acting, again_at=server_now + self._pause(1))
+
+    def _pause(self, attempt: int) -> timedelta:
+        first = timedelta(seconds=self._settings.retry_seconds)
+        return domain.pause(attempt, random.random(), first)  # noqa: S311 - jitter
 
     def _acting(self, row: Row) -> Acting:
         return Acting(row["agency"], ACTOR, self._clock(), row.get("trace", ""))
@@ -354,7 +364,7 @@ class Senders:
         """SENDING past its lease becomes UNKNOWN, then what the kind's policy says; returns how many."""
         rows = await self._ledger.abandoned(200)
         server_now = await self._ledger.server_now()
-        await self._ledger.write([(row, _lost(row, self._acting(row), server_now)) for row in rows])
+        await self._ledger.write([(row, self._lost(row, self._acting(row), server_now)) for row in rows])
         for row in rows:
             metrics.MAILS.labels(row["kind"], "abandoned").inc()
         return len(rows)
@@ -366,14 +376,6 @@ class Senders:
         metrics.UNKNOWN.set(counts.get(State.UNKNOWN, 0))
         for state in domain.FOR_STAFF:
             metrics.FOR_STAFF.labels(state.value).set(counts.get(state, 0))
-
-
-def _later(row: Document, acting: Acting, reason: str, server_now: datetime) -> Change:
-    return domain.put_off(row, acting, reason, server_now=server_now, jitter=random.random())  # noqa: S311 - jitter
-
-
-def _lost(row: Document, acting: Acting, server_now: datetime) -> Change:
-    return domain.lost(row, acting, again_at=server_now + domain.pause(1, random.random()))  # noqa: S311 - jitter
 
 
 def _groups(rows: Sequence[Document]) -> Iterator[list[Document]]:

@@ -21,6 +21,9 @@ class NotifySettings(ServiceSettings):
     lease_seconds: float = Field(
         90.0, gt=0, description="A claimed letter is free again after this (database clock); at least twice the longest dialogue"
     )
+    retry_seconds: float = Field(
+        60.0, gt=0, description="Before the second attempt at a letter; twice as long before each next one, at most an hour"
+    )
     poll_seconds: float = Field(1.0, gt=0, description="How often an idle sender looks for letters that fell due")
     held_after_hours: float = Field(
         24.0, gt=0, description="A letter never seen before and older than this is held for staff (a restore, a replay)"

@@ -18,6 +18,8 @@ To = Literal["mongodb", "kafka", "smtp"]
 Settings = Mapping[str, Mapping[str, str]]
 """Service → setting → value."""
 
+RETRY_SECONDS = "3"
+"""Instead of a minute: what was put off is waited for in every row."""
 SERVE = (sys.executable, "-m", "cli", "serve")
 
 
@@ -49,6 +51,7 @@ class FaultStack(LocalStack):
         self.links: dict[tuple[str, To], Link] = {}
         self._more_ports = [*spare.kafka[3:], *spare.kafka_controller[3:], *spare.mongodb[3:]]
         self._settings = {service: dict(values) for service, values in (settings or {}).items()}
+        self._settings.setdefault("notify", {}).setdefault("retry_seconds", RETRY_SECONDS)
         self._environment = environment or {}
         self._relayed: dict[int, int] = {}
         self._thread = LoopThread("links")
@@ -94,7 +97,7 @@ class FaultStack(LocalStack):
         name, port = f"{service}-2", self._more_ports.pop()
         env = {**LocalStack.settings_env(self, service), f"{ENV_PREFIX}HTTP_PORT": str(port)}
         env[f"{ENV_PREFIX}KAFKA_INSTANCE"] = name
-        for key in ("LEASE_SECONDS", "SMTP_TIMEOUT_SECONDS", "SMTP_PORT"):
+        for key in ("LEASE_SECONDS", "SMTP_TIMEOUT_SECONDS", "SMTP_PORT", "RETRY_SECONDS"):
             if (value := self._settings.get(service, {}).get(key.lower())) is not None:
                 env[ENV_PREFIX + key] = value
         program = Program(

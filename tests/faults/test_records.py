@@ -194,7 +194,7 @@ def _large(r: Row, n: int, size: int) -> Sent:
     sent = copy.deepcopy(r.load.sent[0])
     body = sent.body
     body["person"]["email"] = f"lon{n}@hop-thu.example"
-    body["sections"][0]["text"] = "Xin hỏi thủ tục. " * (size // 10)
+    body["sections"][0]["text"] = ("Xin hỏi thủ tục. " * (size // 10)).strip()
     return Sent(f"lon-{n}", sent.agency, body["person"]["email"], body)
 
 

@@ -106,8 +106,8 @@ def test_put_off_never_outlives_its_limits(attempt: int, jitter: float, waited: 
     if useful_minutes is not None:
         fields["not_after"] = NOW + timedelta(minutes=useful_minutes)
         limits.append(fields["not_after"])
-    change = domain.put_off(row(**fields), ACTING, "451 bận", server_now=SERVER_NOW, jitter=jitter)
     wait = domain.pause(attempt, jitter)
+    change = domain.put_off(row(**fields), ACTING, "451 bận", server_now=SERVER_NOW, wait=wait)
     if NOW + wait > min(limits):
         assert change.set["state"] == State.FAILED
         assert "next_at" not in change.set
@@ -182,7 +182,7 @@ def test_erasure_leaves_nothing_personal(state: State) -> None:
 
 DECISIONS = {
     "accepted": lambda r: domain.accepted(r, ACTING),
-    "put_off": lambda r: domain.put_off(r, ACTING, "4", server_now=SERVER_NOW, jitter=0.5),
+    "put_off": lambda r: domain.put_off(r, ACTING, "4", server_now=SERVER_NOW, wait=timedelta(minutes=1)),
     "refused": lambda r: domain.refused(r, ACTING, "5"),
     "lost": lambda r: domain.lost(r, ACTING, again_at=SERVER_NOW),
     "skip": lambda r: domain.skip(r, ACTING, "x"),
