@@ -1,5 +1,6 @@
 """Plans and dialogues as the public sees them, held in memory: every page and every registration asks for them."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Announcements:
         self._fresh_seconds = fresh_seconds
         self._monotonic = monotonic
         self._known: dict[str, _Known] = {}
+        self._reads: dict[str, asyncio.Task[tuple[Plan, ...]]] = {}
 
     async def plans(self, agency: str) -> tuple[Plan, ...]:
         """The agency's plans, newest first. Raises the driver's error when they were never read and cannot be."""
@@ -41,13 +43,20 @@ class Announcements:
             # Those who ask while this read is under way get what is known.
             self._known[agency] = _Known(known.plans, now + self._fresh_seconds)
         try:
-            plans = await self._projections.plans(agency)
+            plans = await self._read(agency)
         except PyMongoError as error:
             if known is None or not is_transient(error):
                 raise
             return known.plans
         self._known[agency] = _Known(plans, self._monotonic() + self._fresh_seconds)
         return plans
+
+    async def _read(self, agency: str) -> tuple[Plan, ...]:
+        """Read by one for all who ask meanwhile: after a start that is every request under way."""
+        if agency not in self._reads:
+            self._reads[agency] = asyncio.create_task(self._projections.plans(agency))
+            self._reads[agency].add_done_callback(lambda _: self._reads.pop(agency))
+        return await asyncio.shield(self._reads[agency])
 
     async def plan(self, agency: str, plan_id: str) -> Plan:
         """Raises `NotFound` for a plan that the agency has not published."""
