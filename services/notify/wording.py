@@ -6,11 +6,10 @@ of the printed letter are read off that HTML, so the three can never say differe
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +173,7 @@ class Words:
             subject=subject,
             salutation=one_line(f"Kính gửi {request.addressed}"),
             body=body,
-            paragraphs=tuple(_Paragraphs.of(body)),
+            paragraphs=tuple(_paragraphs(body)),
             signature=tuple(f"VĂN PHÒNG {house.full_name}".upper().split("\n")),
         )
 
@@ -230,40 +229,32 @@ def one_line(text: str) -> str:
     return " ".join("".join(" " if unicodedata.category(c).startswith("C") else c for c in text).split())
 
 
-class _Paragraphs(HTMLParser):
-    """Reads paragraphs and numbered items off the templates' HTML."""
+_TOKEN = re.compile(r"<(/?)(\w+)[^>]*>|([^<]+)")
+"""A tag, or text: all that autoescaped templates can hold."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self._text: list[str] | None = None
-        self._number = 0
-        self._prefix = ""
 
-    @classmethod
-    def of(cls, html: str) -> Sequence[str]:
-        parser = cls()
-        parser.feed(html)
-        parser.close()
-        return parser.found
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        if tag == "ol":
-            self._number = 0
+def _paragraphs(html: str) -> Iterator[str]:
+    """Paragraphs and numbered items, read off the templates' HTML."""
+    number, prefix = 0, ""
+    text: list[str] | None = None
+    for closing, tag, data in _TOKEN.findall(html):
+        if data:
+            if text is not None:
+                text.append(unescape(data))
+        elif closing:
+            if tag in ("p", "li") and text is not None:
+                lines = _SPACES.sub(" ", "".join(text)).split("\n")
+                yield prefix + "\n".join(line.strip() for line in lines).strip()
+                text = None
+        elif tag == "ol":
+            number = 0
         elif tag == "li":
-            self._number += 1
-            self._text, self._prefix = [], f"{self._number}. "
+            number += 1
+            text, prefix = [], f"{number}. "
         elif tag == "p":
-            self._text, self._prefix = [], ""
-        elif tag == "br" and self._text is not None:
-            self._text.append("\n")
+            text, prefix = [], ""
+        elif tag == "br" and text is not None:
+            text.append("\n")
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("p", "li") and self._text is not None:
-            lines = re.sub(r"[^\S\n]+", " ", "".join(self._text)).split("\n")
-            self.found.append(self._prefix + "\n".join(line.strip() for line in lines).strip())
-            self._text = None
 
-    def handle_data(self, data: str) -> None:
-        if self._text is not None:
-            self._text.append(data)
+_SPACES = re.compile(r"[^\S\n]+")
