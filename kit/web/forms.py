@@ -40,7 +40,10 @@ def tidy(text: str) -> str:
 
 def has_control_characters(text: str) -> bool:
     """Control characters and lone surrogates, tab and line end excepted."""
-    return any(c not in "\n\t" and unicodedata.category(c) in ("Cc", "Cs") for c in text)
+    return _CONTROL.search(text) is not None
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def _text(value: str) -> str:

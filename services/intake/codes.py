@@ -15,6 +15,7 @@ _BASE = len(ALPHABET)
 _VALUE = {symbol: value for value, symbol in enumerate(ALPHABET)}
 _DATA = 15
 LENGTH = _DATA + 1
+_INVERSE = pow(LENGTH, -1, _BASE)
 _GROUP = 4
 _READ_AS = str.maketrans({"Đ": "D", "Ê": "E", "Â": "A", "Ă": "A", "Ư": "U"})
 
@@ -33,7 +34,7 @@ def tracking_code(secret: bytes, registration: UUID) -> str:
 def check_symbol(data: str) -> str:
     """The symbol that makes the weighted sum of all sixteen a multiple of 23 (weights 1 to 16)."""
     total = sum(weight * _VALUE[symbol] for weight, symbol in enumerate(data, 1))
-    return ALPHABET[-total * pow(LENGTH, -1, _BASE) % _BASE]
+    return ALPHABET[-total * _INVERSE % _BASE]
 
 
 def grouped(code: str) -> str:
