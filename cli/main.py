@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import backup, deadletters, migrate, rebuild, reconcile, republish, restore, sample, serve, staff, status, up
+from cli import backup, deadletters, migrate, rebuild, reconcile, republish, rescue, restore, sample, serve, staff, status, up
 from cli.demo import command as demo
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("republish")(republish.republish)
 app.command("rebuild")(rebuild.rebuild)
 app.command("reconcile")(reconcile.reconcile)
 app.command("backup")(backup.backup)
+app.command("rescue")(rescue.rescue)
 app.command("restore")(restore.restore)
 app.command("sample", hidden=True)(sample.sample)
 app.add_typer(deadletters.app, name="deadletters")

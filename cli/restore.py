@@ -99,7 +99,7 @@ def write(client: Client, prefix: str, directory: Path, manifest: Manifest) -> N
         client.drop_database(f"{prefix}_{name}")
     for copy in manifest.collections:
         collection = client[f"{prefix}_{copy.database}"].create_collection(copy.collection, codec_options=RAW)
-        for batch in _batches(directory / copy.file):
+        for batch in batches(directory / copy.file):
             collection.insert_many(batch, ordered=False)
         if (count := collection.count_documents({})) != copy.documents:
             raise BackupError(
@@ -107,7 +107,8 @@ def write(client: Client, prefix: str, directory: Path, manifest: Manifest) -> N
             )
 
 
-def _batches(path: Path) -> Iterator[list[RawBSONDocument]]:
+def batches(path: Path) -> Iterator[list[RawBSONDocument]]:
+    """The documents of a copy, some megabytes at a time."""
     batch: list[RawBSONDocument] = []
     size = 0
     with gzip.open(path) as unpacked:

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from bson import Binary
 from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 from typer.testing import CliRunner
@@ -19,7 +22,7 @@ from cli.backup import DATABASES, MANIFEST, Client, Copy, connect, explain, save
 from cli.main import app
 from cli.restore import occupied, write
 from contracts.model import LetterKind, LetterState, Recipient, Way
-from contracts.topics import Topic
+from contracts.topics import REGISTRATIONS, Topic
 from kit import files, mongo
 from kit.acting import Acting
 from kit.files import FileStore
@@ -262,6 +265,28 @@ def test_topics_are_not_deleted_when_kafka_is_away_and_nothing_is_written(client
     failed = cli.invoke(app, ["restore", str(tmp_path / "b"), "--yes-replace", "--delete-topics"])
     assert failed.exit_code == 1
     assert client[f"{PREFIX}_intake"]["rows"].find_one({"_id": "younger"})
+
+
+async def test_what_came_after_the_backup_is_rescued_from_kafka(
+    client: Client, cli: CliRunner, tmp_path: Path, kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, late = uuid4(), uuid4()
+    client[f"{PREFIX}_intake"]["registrations"].insert_one({"_id": Binary.from_uuid(known)})
+    save(client, PREFIX, tmp_path / "b")
+    await create_topics(kafka_bootstrap, [REGISTRATIONS])
+    async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap) as producer:
+        for key, n in ((known, 1), (late, 1), (late, 2)):
+            value = orjson.dumps({"subject": str(key), "sequence": n})
+            await producer.send_and_wait(REGISTRATIONS.name, value, key=str(key).encode())
+        for bad in (b"{", b"[]", None):
+            await producer.send_and_wait(REGISTRATIONS.name, bad, key=b"thuoc-doc")
+    monkeypatch.setenv("DOITHOAI_KAFKA_BOOTSTRAP", kafka_bootstrap)
+    done = await asyncio.to_thread(cli.invoke, app, ["rescue", str(tmp_path / "b"), str(tmp_path / "late")])
+    assert done.exit_code == 0, done.output
+    saved = {event["subject"]: event["sequence"] for event in map(orjson.loads, (tmp_path / "late").read_bytes().splitlines())}
+    assert saved[str(late)] == 2
+    assert str(known) not in saved
+    assert stat.S_IMODE((tmp_path / "late").stat().st_mode) == 0o600
 
 
 # What the rest of the system makes of it

@@ -1,0 +1,65 @@
+"""`doithoai rescue`: before a restore, save the registrations that Kafka has and the backup has not.
+
+Only Kafka knows what people sent after the backup, for seven days, and a restore with --delete-topics deletes it.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import orjson
+import typer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from cli.backup import BackupError, explain, load
+from cli.restore import batches
+from contracts.topics import REGISTRATIONS
+from deploy.local.stack import write_private
+from kit.settings import ServiceSettings
+
+_COPY = "intake.registrations.bson.gz"
+
+
+def rescue(
+    directory: Annotated[Path, typer.Argument(help="What `doithoai backup` wrote and will be restored")],
+    file: Annotated[Path, typer.Argument(help="Where to write them, one JSON object a line. They hold personal data")],
+) -> None:
+    """Write the registrations that came after a backup into a file that you alone may read. Changes nothing else."""
+    settings = ServiceSettings()
+    try:
+        load(directory)
+        known = {UUID(bytes=bytes(document["_id"])) for batch in batches(directory / _COPY) for document in batch}
+        found = asyncio.run(_newest(settings.kafka_bootstrap))
+    except (BackupError, OSError) as error:
+        typer.echo(explain(error), err=True)
+        raise typer.Exit(1) from None
+    except KafkaError as error:
+        typer.echo(f"Kafka does not answer at {settings.kafka_bootstrap}: {type(error).__name__}.", err=True)
+        raise typer.Exit(1) from None
+    lines = [value for registration, value in found.items() if UUID(registration) not in known]
+    write_private(file, "".join(f"{line.decode()}\n" for line in lines))
+    typer.echo(f"{len(lines)} registrations that are not in the backup are in {file}. They hold personal data.")
+
+
+async def _newest(bootstrap: str) -> dict[str, bytes]:
+    """The newest event of each registration that Kafka has: registration → JSON. What is no event is left out."""
+    found: dict[str, bytes] = {}
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False) as reader:
+        partitions = [TopicPartition(REGISTRATIONS.name, number) for number in range(REGISTRATIONS.partitions)]
+        reader.assign(partitions)
+        await reader.seek_to_beginning(*partitions)
+        ends = await reader.end_offsets(partitions)
+        while any([await reader.position(partition) < end for partition, end in ends.items()]):
+            for records in (await reader.getmany(timeout_ms=500)).values():
+                found |= {record.key.decode(): record.value for record in records if _is_registration(record.key, record.value)}
+    return found
+
+
+def _is_registration(key: bytes | None, value: bytes | None) -> bool:
+    try:
+        event = orjson.loads(value or b"")
+        return isinstance(event, dict) and str(UUID((key or b"").decode())) == event.get("subject")
+    except ValueError:
+        return False
