@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
+from datetime import date, timedelta
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -21,14 +22,15 @@ from contracts.model import CaseState, DialogueState
 from contracts.views import FeedbackFigures, QuestionFigures
 from kit import mongo
 from kit.auth import COOKIE, Role, Session, SessionCodec
-from kit.clock import system_clock
+from kit.clock import start_of_day, system_clock
 from kit.kafka import KafkaPublisher, create_topics
 from kit.mongo import Database
-from kit.periods import parse_period
+from kit.periods import Period, dates, parse_period
 from services.reporting.bootstrap import bootstrap
 from services.reporting.consumers import READ, recorded
-from services.reporting.domain import Cell, Measure, Timing
+from services.reporting.domain import Cell, Measure, Tally, Timing, sums_of
 from services.reporting.rebuild import rebuild
+from services.reporting.report import build
 from services.reporting.settings import ReportingSettings
 from services.reporting.store import SPECS, Buckets, Facts
 from services.reporting.usecases import STALENESS, Drawn, Reporting, draw, keep_sums, listing, record
@@ -143,6 +145,55 @@ async def test_any_order_and_repetition_gives_the_same_facts_and_sums(reporting:
         await _sum_up(reporting)
         assert await _facts(reporting) == facts
         assert _numbers(await _report(reporting)) == numbers
+
+
+async def test_a_report_of_any_period_is_the_sum_over_its_facts(reporting: Reporting) -> None:
+    """Whole months are read where a period allows; what is kept of them must be right to the day, the 14th and 15th above all."""
+    dice = random.Random(7)
+    for sequence in (1, 2, 3):  # again after facts have moved to other days
+        facts = recorded(_questions(dice, sequence))
+        await record(reporting, facts)
+        await _sum_up(reporting)
+        flows = [flow for _, fact in facts for flow in fact.flows]
+        for period in _periods(dice):
+            until = period.last_day + timedelta(days=1)
+            kept = await reporting.buckets.tally(AGENCY, period.first_day, until)
+            counted = Tally(sums_of(flows, period.first_day, until))
+            agency = reporting.agencies[AGENCY]
+            assert build(agency, period, until, kept).tables == build(agency, period, until, counted).tables, period.code
+
+
+_BEGIN = date(2020, 11, 3)
+_UNTIL_ENDS = 600
+
+
+def _questions(dice: random.Random, sequence: int) -> list[Event[Any]]:
+    """Questions whose steps lie on random days, half of them at the edge of a report month."""
+
+    def day() -> date:
+        chosen = _BEGIN + timedelta(days=dice.randrange(_UNTIL_ENDS))
+        return chosen.replace(day=dice.choice((14, 15))) if dice.random() < 0.5 else chosen
+
+    made = []
+    for n in range(60):
+        known = sorted(start_of_day(day()) + timedelta(minutes=dice.choice((0, 1, 700, 1439))) for _ in range(3))
+        steps = [(name, at - timedelta(days=dice.choice((0, 0, 3))), at) for name, at in zip(_STATES, known, strict=True)]
+        made.append(event(ident(f"Q{n}"), question(f"R{n}", *steps, section=dice.choice((1, 2))), sequence))
+    return made
+
+
+_STATES = ("triage", "submitted", "resolved")
+
+
+def _periods(dice: random.Random) -> list[Period]:
+    """Statutory ones, and such as begin or end on any day, or next to a month's edge."""
+    found = [parse_period(code) for code in ("2021-T01", "2021-T12", "2021-Q1", "2021-6T", "2021-9T", "2021", "2022-Q1")]
+    edges = [date(2021, month, day) for month in range(1, 13) for day in (13, 14, 15, 16)]
+    for first in dice.sample(edges, 12):
+        found.append(dates(first, first + timedelta(days=dice.choice((0, 1, 27, 30, 31, 90)))))
+    for last in dice.sample(edges, 12):
+        found.append(dates(last - timedelta(days=dice.randrange(200)), last))
+    return found
 
 
 async def test_an_interrupted_batch_is_summed_when_it_comes_again(reporting: Reporting) -> None:
