@@ -9,10 +9,10 @@ COUNT_PACKAGES := /^Collecting/ {printf "\r  %d fetched", ++n} /^Installing coll
 	{fflush()} END {if (n) print ""}
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo test faults faults-proof lint lock jars
+.PHONY: help venv up demo test faults faults-proof bench bench-quick bench-growth lint lock jars
 
 help: ## List the targets
-	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.-]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.-]+):.*## /  make \1\t/' | expand -t 20
 
 up: $(INSTALLED) ## Start everything on this machine and stay until Ctrl-C
 	@exec ./doithoai up
@@ -31,6 +31,18 @@ faults: $(INSTALLED) ## Every row of docs/reliability.md; one of them: make faul
 faults-proof: $(INSTALLED) ## Every invariant against a build that breaks it
 	@$(BIN)/python -m deploy.local.downloads
 	$(BIN)/python -m pytest tests/faults -s -m proof
+
+bench: $(INSTALLED) ## Every ratio against the best plain version; some of them: make bench ONLY=R4,R6
+	@$(BIN)/python -m deploy.local.downloads
+	$(BIN)/python -m bench --only "$(ONLY)"
+
+bench-quick: $(INSTALLED) ## R1, R3, R4, R5 in a few minutes; more commands than allowed fail it
+	@$(BIN)/python -m deploy.local.downloads
+	$(BIN)/python -m bench --quick
+
+bench-growth: $(INSTALLED) ## What pages examine at 10 k, 100 k and 1 M registrations; others: make bench-growth SIZES=10000,100000
+	@$(BIN)/python -m deploy.local.downloads
+	$(BIN)/python -m bench --growth $(if $(SIZES),--sizes $(SIZES))
 
 lint: $(INSTALLED) ## Ruff, mypy, import-linter
 	$(BIN)/ruff check

@@ -1,30 +1,31 @@
 """Measures the ratios, keeps them in bench/results.json and shows them in bench/README.md.
 
-python -m bench                all ratios and counts; goes on where an interrupted run stopped
+python -m bench                everything but --growth; goes on where an interrupted run stopped
 python -m bench --only R4,R5   these alone
 python -m bench --quick        R1, R3, R4, R5 in three short pairs; a ratio below its floor warns, the counts decide
 python -m bench --growth       10 k, 100 k and 1 M registrations: what the pages' queries examine, and how long they take
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from time import perf_counter
 
 import uvloop
 
-from bench import counts, growth, machine, results
+from bench import counts, growth, machine, memory, results
 from bench.harness import measure
 from bench.ratios import QUICK, RATIOS
 
-LEAST_PAIRS, LEAST_SECONDS = 9, 5.0
-"""A shorter run is told, and not kept."""
-QUICK_SECONDS, QUICK_WARM_UP, QUICK_PAIRS = 3.0, 1.0, 3
+COUNTS, MEMORY = "COUNTS", "MEMORY"
+ALL = (*RATIOS, COUNTS, MEMORY)
+QUICK_SECONDS, QUICK_WARM_UP, QUICK_PAIRS = 2.0, 0.7, 3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", default="", help="ratios, separated by commas; COUNTS for the counts")
+    parser.add_argument("--only", default="", help=f"some of {', '.join(ALL)}, separated by commas")
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=5.0, help="of a round")
     parser.add_argument("--warm-up", type=float, default=1.5)
@@ -33,32 +34,25 @@ def main() -> None:
     kind.add_argument("--growth", action="store_true")
     parser.add_argument("--sizes", default="10000,100000,1000000", help="of --growth")
     given = parser.parse_args()
+    only = [name for name in given.only.upper().split(",") if name]
+    if unknown := set(only) - {*ALL}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # brokers are stopped whoever ends the run
     machine.pin_brokers()
     if given.growth:
         sys.exit(uvloop.run(growth.run([int(size) for size in given.sizes.split(",")])))
     if given.quick:
         sys.exit(uvloop.run(_quick()))
-    only = [name for name in given.only.upper().split(",") if name]
-    if unknown := set(only) - {*RATIOS, "COUNTS"}:
-        parser.error(f"no such ratio: {', '.join(sorted(unknown))}; there are {', '.join(RATIOS)} and COUNTS")
     uvloop.run(_full(only, given.pairs, given.seconds, given.warm_up))
 
 
 async def _full(only: Sequence[str], pairs: int, seconds: float, warm_up: float) -> None:
     finished = [] if only else results.done()
-    command = "make bench" + (f" ONLY={','.join(only)}" if only else "")
-    for name in only or [*RATIOS, "COUNTS"]:
-        if name in finished:
-            continue
+    for name in [name for name in only or ALL if name not in finished]:
         began = perf_counter()
+        facts = results.Provenance(f"make bench{f' ONLY={name}' if only else ''}", pairs, seconds)
         async with machine.machine(seconds, warm_up) as here:
-            if name == "COUNTS":
-                results.keep("counts", await counts.count(here), command)
-            else:
-                result = await measure(RATIOS[name], here, pairs, _tell)
-                if pairs >= LEAST_PAIRS and seconds >= LEAST_SECONDS:
-                    results.keep(name, result, command)
-                _tell(results.line(name, result))
+            await _one(name, here, facts)
         _tell(f"{name} took {perf_counter() - began:.0f} s")
         if not only:
             finished.append(name)
@@ -67,13 +61,29 @@ async def _full(only: Sequence[str], pairs: int, seconds: float, warm_up: float)
         results.note_finished()
 
 
+async def _one(name: str, here: machine.Machine, facts: results.Provenance) -> None:
+    if name == COUNTS:
+        counted = await counts.count(here)
+        results.keep("counts", counted, facts)
+        for line in counts.over(counted):
+            _tell(line)
+    elif name == MEMORY:
+        sizes = await memory.measure(here)
+        results.keep("memory", sizes, facts)
+        _tell(memory.line(sizes))
+    else:
+        result = await measure(RATIOS[name], here, facts.pairs, _tell)
+        results.keep(name, result, facts)
+        _tell(results.line(name, result))
+
+
 async def _quick() -> int:
     """The exit status: 1 if the counts are over their limits."""
-    async with machine.machine(QUICK_SECONDS, QUICK_WARM_UP) as here:
-        for name in QUICK:
+    for name in QUICK:
+        async with machine.machine(QUICK_SECONDS, QUICK_WARM_UP) as here:
             result = await measure(RATIOS[name], here, QUICK_PAIRS, lambda _: None)
-            warning = "warning: below the floor; " if result["verdict"] == "missed" else ""
-            _tell(f"{warning}{results.line(name, result)}")
+        warning = "warning: below the floor; " if result["verdict"] == "missed" else ""
+        _tell(f"{warning}{results.line(name, result)}")
     async with machine.machine(QUICK_SECONDS, QUICK_WARM_UP) as here:
         over = counts.over(await counts.count(here))
     for line in over:

@@ -5,15 +5,18 @@ what it returns as JSON.
 """
 
 import asyncio
+import ctypes
 import importlib
 import json
 import os
+import signal
 import sys
 from typing import Any
 
 import uvloop
 
 from bench.machine import CODE_CORE
+from kit import logging
 
 
 def say(**values: Any) -> None:
@@ -27,8 +30,13 @@ async def until_told() -> None:
     await asyncio.to_thread(sys.stdin.read)
 
 
+_PR_SET_PDEATHSIG = 1
+
+
 def main() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # whoever measures has died: so does what is measured
     os.sched_setaffinity(0, {CODE_CORE})
+    logging.configure("bench", level="WARNING")  # to standard error: what is said goes to standard output
     side, params = sys.argv[1], json.loads(sys.argv[2])
     module, function = side.split(":")
     result = uvloop.run(getattr(importlib.import_module(module), function)(**params))

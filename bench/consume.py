@@ -1,8 +1,9 @@
 """R3, R4, R9, R10: the consumer shell alone and with routing's work, against bare aiokafka; on more processes; after a kill."""
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from time import perf_counter, process_time
 from typing import Any
@@ -25,7 +26,7 @@ from kit.acting import Acting
 from kit.clock import system_clock
 from kit.consumer import Consumer, Handle, Reject, Subscription
 from kit.deadletters import DeadLetters
-from kit.kafka import KafkaPublisher
+from kit.kafka import KafkaPublisher, groups
 from kit.mongo import Document
 from kit.outbox import Act, Relay, headers
 from services.routing.bootstrap import bootstrap
@@ -44,6 +45,7 @@ SCALED = 12_000
 BEFORE, DRAINED = 3_000, 20_000
 
 _topics: dict[int, Topic] = {}
+_fields: dict[str, Any] = {}
 
 
 # Topics with registrations, filled once and read by a new group each round
@@ -119,18 +121,6 @@ async def bare(kafka_bootstrap: str, prefix: str, topic: str, seconds: float, wa
     return window.result()
 
 
-async def undecoded(kafka_bootstrap: str, prefix: str, topic: str, seconds: float, warm_up: float, **_: Any) -> dict[str, float]:
-    """aiokafka alone, and nobody looks at the records."""
-    window = Window(warm_up, seconds, READ)
-    consumer = await _bare_consumer(kafka_bootstrap, prefix, topic)
-    while not window.over.is_set():
-        for records in (await consumer.getmany(timeout_ms=50, max_records=BATCH)).values():
-            window.add(len(records))
-        await consumer.commit()
-    await consumer.stop()
-    return window.result()
-
-
 async def _bare_consumer(kafka_bootstrap: str, group: str, topic: str) -> AIOKafkaConsumer:
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=kafka_bootstrap, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
@@ -153,6 +143,12 @@ async def routing_of(kafka_bootstrap: str, mongodb_url: str, prefix: str) -> Rou
     )
     routing, _service = bootstrap(settings)
     await mongo.apply(routing.database, [*SPECS, deadletters.SPEC])
+    await announce(routing)
+    return routing
+
+
+async def announce(routing: Routing) -> None:
+    """A plan with a dialogue that takes registrations."""
     plan, dialogue = samples.announcements()
     now = system_clock()
     acts = {type_: [Act(type_, now, now, "bench")] for type_ in ("plan.published.v1", "dialogue.scheduled.v1")}
@@ -161,7 +157,6 @@ async def routing_of(kafka_bootstrap: str, mongodb_url: str, prefix: str) -> Rou
     )
     state = dialogue.data.model_dump(exclude={"window_from", "window_to", "held_on", "invitations_due"})
     await routing.dialogues.insert(await routing.dialogues.new(dialogue.subject, samples.AGENCY, state, acts[dialogue.type]))
-    return routing
 
 
 def _routes(routing: Routing, window: Window) -> Handle:
@@ -266,7 +261,7 @@ async def _publish(
 
 
 async def member(
-    kafka_bootstrap: str, mongodb_url: str, prefix: str, topic: str, tell_at: Sequence[int] = (), **_: Any
+    kafka_bootstrap: str, mongodb_url: str, prefix: str, topic: str, instance: str, tell_at: Sequence[int] = (), **_: Any
 ) -> dict[str, float]:
     """A process of routing's consumer group until it is told to stop. Says when it has handled as many events as `tell_at`."""
     routing = await routing_of(kafka_bootstrap, mongodb_url, prefix)
@@ -284,7 +279,7 @@ async def member(
             say(handled=waiting.pop())
 
     subscription = replace(consumers.subscriptions(routing)[0], topics=(Topic(topic, "registration", 6, 1),), handle=counted)
-    consumer = Consumer(subscription, DeadLetters(routing.database), bootstrap=kafka_bootstrap, group=prefix)
+    consumer = Consumer(subscription, DeadLetters(routing.database), bootstrap=kafka_bootstrap, group=prefix, instance=instance)
     running = asyncio.create_task(consumer.run())
     await until_told()
     running.cancel()
@@ -293,30 +288,41 @@ async def member(
 
 
 async def _cpu_per_event(machine: Machine, processes: int) -> Measure:
-    """CPU seconds of all members together for each event of a topic that they share."""
-    topic, prefix = await _filled(machine, SCALED), machine.new_prefix()
-    await mongo.apply(machine.client[f"{prefix}_routing"], [*SPECS, deadletters.SPEC])
-    children = [machine.child("bench.consume:member", prefix=prefix, topic=topic) for _ in range(processes)]
-    members = [await child.__aenter__() for child in children]
-    try:
-        cases = machine.client[f"{prefix}_routing"]["cases"]
-        async with asyncio.timeout(120):
-            while await cases.count_documents({}) < SCALED:  # noqa: ASYNC110 - another process writes them
-                await asyncio.sleep(0.2)
+    """CPU seconds of all members together for each event that they share; all have joined before the first comes."""
+    topic, prefix = (await machine.new_topic()).name, machine.new_prefix()
+    async with contextlib.AsyncExitStack() as stack:
+        sides = [machine.child("bench.consume:member", prefix=prefix, topic=topic, instance=f"{n}") for n in range(processes)]
+        members = [await stack.enter_async_context(side) for side in sides]
+        await _until(lambda: _joined(machine, prefix, processes))
+        await machine.run("bench.consume:fill", topic=topic, events=SCALED)
+        await _until(lambda: _stored(machine, prefix, SCALED))
         for one in members:
-            assert one.process.stdin is not None
-            one.process.stdin.close()
+            one.tell_to_stop()
         results = [await one.result() for one in members]
-    finally:
-        for child in children:
-            await child.__aexit__(None, None, None)
-    return Measure(sum(r["cpu"] for r in results) / SCALED, {"members": sum(r["handled"] > 0 for r in results)})
+    if not all(r["handled"] for r in results):
+        raise AssertionError("a member had nothing to do")
+    return Measure(sum(r["cpu"] for r in results) / SCALED)
+
+
+async def _joined(machine: Machine, group: str, members: int) -> bool:
+    found = await groups(machine.stack.kafka_bootstrap, group)
+    return [one.members for one in found] == [members]
+
+
+async def _stored(machine: Machine, prefix: str, cases: int) -> bool:
+    return await machine.client[f"{prefix}_routing"]["cases"].count_documents({}) >= cases
+
+
+async def _until(reached: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(120):
+        while not await reached():  # noqa: ASYNC110 - other processes work
+            await asyncio.sleep(0.2)
 
 
 async def _drained_after(machine: Machine, *, kill: bool) -> Measure:
     """Seconds from starting a member until it has handled DRAINED events, after the one before was killed or stopped."""
     topic, prefix = await _filled(machine, ROUTED), machine.new_prefix()
-    async with machine.child("bench.consume:member", prefix=prefix, topic=topic, tell_at=[BEFORE]) as first:
+    async with machine.child("bench.consume:member", prefix=prefix, topic=topic, instance="0", tell_at=[BEFORE]) as first:
         await first.hear()
         if kill:
             first.process.send_signal(signal.SIGKILL)
@@ -324,23 +330,48 @@ async def _drained_after(machine: Machine, *, kill: bool) -> Measure:
         else:
             await first.stop()
     began = perf_counter()
-    async with machine.child("bench.consume:member", prefix=prefix, topic=topic, tell_at=[DRAINED]) as second:
+    async with machine.child("bench.consume:member", prefix=prefix, topic=topic, instance="0", tell_at=[DRAINED]) as second:
         await second.hear()
         seconds = perf_counter() - began
         await second.stop()
+    if not await _stored(machine, prefix, DRAINED):
+        raise AssertionError("events were handled and their cases are not in MongoDB")
     return Measure(seconds)
 
 
 # The rows
 
 
-def _rate(side: str, events: int, **params: Any) -> Any:
+def _reading(side: str) -> Any:
     async def measured(machine: Machine) -> Measure:
-        topic = await _filled(machine, events)
-        result = await machine.run(f"bench.consume:{side}", prefix=machine.new_prefix(), topic=topic, **params)
+        topic = await _filled(machine, READ)
+        result = await machine.run(f"bench.consume:{side}", prefix=machine.new_prefix(), topic=topic)
         return Measure(result["rate"])
 
     return measured
+
+
+def _routing(side: str, *, publish: bool = False) -> Any:
+    async def measured(machine: Machine) -> Measure:
+        topic, prefix = await _filled(machine, ROUTED), machine.new_prefix()
+        result = await machine.run(f"bench.consume:{side}", prefix=prefix, topic=topic, publish=publish)
+        await _check_documents(machine, prefix, int(result["done"]))
+        return Measure(result["rate"])
+
+    return measured
+
+
+async def _check_documents(machine: Machine, prefix: str, events: int) -> None:
+    """Every event that was counted has its case and its questions, and both sides write the same fields."""
+    database = machine.client[f"{prefix}_routing"]
+    for name, of_each in (("cases", 1), ("questions", len(samples.TEXTS))):
+        stored = await database[name].count_documents({})
+        document = await database[name].find_one({"unsent": 1}) or await database[name].find_one({})
+        if stored < events * of_each or document is None:
+            raise AssertionError(f"{events} events were handled and {stored} {name} are in MongoDB")
+        fields = document.keys() - {"unsent", "due"}
+        if _fields.setdefault(name, fields) != fields:
+            raise AssertionError(f"the two sides write different {name}: {_fields[name] ^ fields}")
 
 
 async def four(machine: Machine) -> Measure:
@@ -363,8 +394,8 @@ R3 = Ratio(
     "R3",
     "routing events/s ÷ bare aiokafka getmany + unordered bulk write of the same documents + commit per batch",
     "events/s",
-    _rate("routed", ROUTED),
-    _rate("plainly", ROUTED),
+    _routing("routed"),
+    _routing("plainly"),
     floor=0.6,
     target=0.85,
     prepare=prepare,
@@ -373,8 +404,8 @@ R3_PUBLISHED = Ratio(
     "R3P",
     "the same with publication: routing and its relay ÷ bare aiokafka that also publishes the same events before its commit",
     "events/s",
-    _rate("routed", ROUTED, publish=True),
-    _rate("plainly", ROUTED, publish=True),
+    _routing("routed", publish=True),
+    _routing("plainly", publish=True),
     floor=None,
     target=None,
     prepare=prepare,
@@ -383,20 +414,10 @@ R4 = Ratio(
     "R4",
     "our consumer shell with an empty handler ÷ bare getmany, both decode",
     "events/s",
-    _rate("shell", READ),
-    _rate("bare", READ),
+    _reading("shell"),
+    _reading("bare"),
     floor=0.8,
     target=0.95,
-    prepare=prepare,
-)
-R4_UNDECODED = Ratio(
-    "R4U",
-    "our consumer shell with an empty handler ÷ bare getmany of bytes that nobody decodes",
-    "events/s",
-    _rate("shell", READ),
-    _rate("undecoded", READ),
-    floor=None,
-    target=None,
     prepare=prepare,
 )
 R9 = Ratio(

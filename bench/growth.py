@@ -91,6 +91,7 @@ class Seen:
 async def run(sizes: Sequence[int]) -> int:
     """Fill and look, size by size; returns the exit status."""
     seen: dict[str, Seen] = {}
+    provenance = results.Provenance(f"make bench-growth SIZES={','.join(map(str, sizes))}", 1, 0)
     async with machine(0, 0) as here:
         for name, specs in _STORES.items():
             await mongo.apply(here.client[f"{PREFIX}_{name}"], [*specs, deadletters.SPEC])
@@ -102,9 +103,7 @@ async def run(sizes: Sequence[int]) -> int:
             before = size
     for path, page in seen.items():
         _tell(_line(path, page))
-    results.keep(
-        "growth", {"sizes": list(sizes), "pages": {path: vars(page) for path, page in seen.items()}}, "make bench-growth"
-    )
+    results.keep("growth", {"sizes": list(sizes), "pages": {path: vars(page) for path, page in seen.items()}}, provenance)
     return 0 if all(page.bounded and page.growth <= GROWTH for page in seen.values()) else 1
 
 

@@ -55,7 +55,6 @@ class Ratio:
     at_most: bool = False
     beside: Sequence[Beside] = ()
     prepare: Callable[[Machine], Awaitable[None]] | None = None
-    mail: bool = False
 
 
 @dataclass(frozen=True, slots=True)

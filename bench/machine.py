@@ -120,10 +120,14 @@ class Child:
         await self.process.wait()
         return said
 
-    async def stop(self) -> None:
-        """Ask it to stop, by the end of its input, and wait."""
+    def tell_to_stop(self) -> None:
+        """By the end of its input."""
         assert self.process.stdin is not None
         self.process.stdin.close()
+
+    async def stop(self) -> None:
+        """Ask it to stop, and wait."""
+        self.tell_to_stop()
         await self.process.wait()
 
 

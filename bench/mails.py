@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from email.message import EmailMessage
+from email.header import Header
+from email.message import EmailMessage, Message
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
 from email.utils import format_datetime, formataddr, make_msgid
 from itertools import cycle
 from time import perf_counter
@@ -100,8 +103,9 @@ async def notify(kafka_bootstrap: str, mongodb_url: str, prefix: str, smtp_port:
 # Baseline
 
 
-async def plain(smtp_port: int, **_: Any) -> dict[str, int]:
-    """The same words in EmailMessages over kept connections; nobody remembers what was sent."""
+async def plain(smtp_port: int, older: bool = False, **_: Any) -> dict[str, int]:
+    """The same words in EmailMessages over kept connections; nobody remembers what was sent. `older`: by email.mime."""
+    message = _older_message if older else _message
     words, house = Words(), House.of(load_agencies(ROOT / "agencies")[samples.AGENCY], "http://localhost:8080")
     requests = cycle([_request(letter()) for _ in range(200)])
     stopping = asyncio.Event()
@@ -111,7 +115,7 @@ async def plain(smtp_port: int, **_: Any) -> dict[str, int]:
         nonlocal sent
         async with aiosmtplib.SMTP(hostname="127.0.0.1", port=smtp_port, start_tls=False) as client:
             while not stopping.is_set():
-                await client.send_message(_message(next(requests), words, house))
+                await client.send_message(message(next(requests), words, house))
                 sent += 1
 
     senders = [asyncio.create_task(sender()) for _ in range(CONNECTIONS)]
@@ -128,36 +132,50 @@ def _request(event: Event[LetterState]) -> Request:
 
 
 def _message(request: Request, words: Words, house: House) -> EmailMessage:
+    """As the library's documentation shows it."""
     wording = words.word(request, house)
     message = EmailMessage()
-    message["Subject"] = wording.subject
-    message["From"] = formataddr((house.full_name, house.email))
-    message["To"] = formataddr((request.recipient.name, request.recipient.email))
-    message["Date"] = format_datetime(clock.local(clock.system_clock()))
-    message["Message-ID"] = make_msgid(domain="son-la.example")
-    message["Auto-Submitted"] = "auto-generated"
+    _head(message, request, house, wording.subject)
     message.set_content(words.text(wording, house, request.case_number))
     message.add_alternative(words.html(wording, house, request.case_number), subtype="html")
     return message
 
 
+def _older_message(request: Request, words: Words, house: House) -> "Message[Any, Any]":
+    """As it was done before: less is checked, and long headers in Vietnamese are folded ten times as fast."""
+    wording = words.word(request, house)
+    message = MIMEMultipart("alternative")
+    _head(message, request, house, Header(wording.subject, "utf-8"))
+    message.attach(MIMEText(words.text(wording, house, request.case_number), "plain", "utf-8"))
+    message.attach(MIMEText(words.html(wording, house, request.case_number), "html", "utf-8"))
+    return message
+
+
+def _head(message: "Message[Any, Any]", request: Request, house: House, subject: str | Header) -> None:
+    message["Subject"] = subject
+    message["From"] = formataddr((house.full_name, house.email))
+    message["To"] = formataddr((request.recipient.name, request.recipient.email))
+    message["Date"] = format_datetime(clock.local(clock.system_clock()))
+    message["Message-ID"] = make_msgid(domain="son-la.example")
+    message["Auto-Submitted"] = "auto-generated"
+
+
 # The row
 
 
-async def _round(machine: Machine, side: str) -> Measure:
+async def _round(machine: Machine, side: str, **more: Any) -> Measure:
     """Mails that the server took in the time after the warm-up. Every one must be in the ledger as sent, once."""
     sink = Sink()
     await sink.start()
     letters = int((machine.seconds + machine.warm_up) * LETTERS_A_SECOND)
-    params = {"prefix": machine.new_prefix(), "smtp_port": sink.port, "letters": letters}
+    params = {"prefix": machine.new_prefix(), "smtp_port": sink.port, "letters": letters, **more}
     async with machine.child(f"bench.mails:{side}", **params) as child:
         await child.hear(300)
         await asyncio.sleep(machine.warm_up)
         began, before = perf_counter(), len(sink.message_ids)
         await asyncio.sleep(machine.seconds)
         seconds, count = perf_counter() - began, len(sink.message_ids) - before
-        assert child.process.stdin is not None
-        child.process.stdin.close()
+        child.tell_to_stop()
         result = await child.result()
     sink.stop()
     _check(sink.message_ids, result["sent"], letters)
@@ -179,6 +197,10 @@ async def theirs(machine: Machine) -> Measure:
     return await _round(machine, "plain")
 
 
+async def older(machine: Machine) -> Measure:
+    return await _round(machine, "plain", older=True)
+
+
 R6 = Ratio(
     "R6",
     "mails/s with the ledger ÷ aiosmtplib kept connections + EmailMessage without a ledger",
@@ -187,4 +209,13 @@ R6 = Ratio(
     theirs,
     floor=2.0,
     target=5.0,
+)
+R6_OLDER = Ratio(
+    "R6M",
+    "the same ÷ the same baseline with email.mime, which folds Vietnamese headers faster",
+    "mails/s",
+    ours,
+    older,
+    floor=None,
+    target=None,
 )

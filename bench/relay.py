@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from uuid_utils.compat import uuid7
 
 from bench import intake as intake_side
@@ -20,7 +20,7 @@ from bench.load import _NUMBER, Target, _connections
 from bench.machine import Machine
 from bench.window import Window
 from contracts.events import CATALOGUE
-from contracts.topics import REGISTRATIONS, Topic
+from contracts.topics import INTAKE_LETTERS, REGISTRATIONS, Topic
 from kit import deadletters, mongo
 from kit.acting import Acting
 from kit.clock import system_clock
@@ -105,7 +105,7 @@ async def relayed(
     unmarked = await intake.outbox.collection.count_documents({"unsent": 1, "_id": {"$in": [d["_id"] for d in documents[:500]]}})
     if unmarked:
         raise AssertionError(f"{unmarked} published documents are not marked")
-    return result
+    return result | {"done": window.done}
 
 
 # Baseline
@@ -116,7 +116,7 @@ async def produced(
 ) -> dict[str, float]:
     """An idempotent producer that is never waited for one by one; bytes made beforehand."""
     intake = await _intake(kafka_bootstrap, mongodb_url, prefix)
-    records = list(_records(intake, list(_like(await _template(intake), 1_000))))
+    records = list(_made(intake, list(_like(await _template(intake), 1_000))))
     producer = AIOKafkaProducer(
         bootstrap_servers=kafka_bootstrap, enable_idempotence=True, acks="all", linger_ms=5, max_batch_size=262_144
     )
@@ -135,7 +135,7 @@ async def produced(
     return window.result()
 
 
-def _records(intake: Intake, documents: Sequence[Document]) -> Iterator[tuple[str, bytes, bytes, Any]]:
+def _made(intake: Intake, documents: Sequence[Document]) -> Iterator[tuple[str, bytes, bytes, Any]]:
     for document in documents:
         for entry in document["events"]:
             event = intake.outbox.event(document, entry)
@@ -184,14 +184,31 @@ async def _post_and_see(target: Target, seen: dict[str, asyncio.Future[float]]) 
         return await at - begun
 
 
+async def _rate(machine: Machine, side: str) -> float:
+    """Events a second; every acknowledged one must be in its topic."""
+    before = await _records(machine)
+    result = await machine.run(f"bench.relay:{side}", prefix=machine.new_prefix())
+    if (found := await _records(machine) - before) < result["done"]:
+        raise AssertionError(f"{result['done']} events were acknowledged, {found} are in the topics")
+    return float(result["rate"])
+
+
+async def _records(machine: Machine) -> int:
+    reader = AIOKafkaConsumer(bootstrap_servers=machine.stack.kafka_bootstrap)
+    await reader.start()
+    try:
+        partitions = [TopicPartition(t.name, n) for t in (REGISTRATIONS, INTAKE_LETTERS) for n in range(t.partitions)]
+        return sum((await reader.end_offsets(partitions)).values())
+    finally:
+        await reader.stop()
+
+
 async def ours(machine: Machine) -> Measure:
-    result = await machine.run("bench.relay:relayed", prefix=machine.new_prefix())
-    return Measure(result["rate"], {"visible_ms": await _visible(machine)})
+    return Measure(await _rate(machine, "relayed"), {"visible_ms": await _visible(machine)})
 
 
 async def theirs(machine: Machine) -> Measure:
-    result = await machine.run("bench.relay:produced", prefix=machine.new_prefix())
-    return Measure(result["rate"])
+    return Measure(await _rate(machine, "produced"))
 
 
 R5 = Ratio(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,17 +18,30 @@ _VERDICTS = {"target": "target met", "floor": "floor held, target missed", "miss
 
 
 def load() -> dict[str, Any]:
-    """Ratio → what was measured last; `counts` and `growth` beside them."""
+    """Ratio → what was measured last; `counts`, `memory` and `growth` beside them."""
     if not RESULTS.exists():
         return {}
     loaded: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
     return loaded
 
 
-def keep(name: str, result: Mapping[str, Any], command: str) -> None:
-    """Replace what was measured of `name`, and the table."""
+@dataclass(frozen=True)
+class Provenance:
+    """How something is measured, and on what; made before it begins."""
+
+    command: str
+    pairs: int
+    seconds: float
+    at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    machine: Mapping[str, str] = field(default_factory=lambda: dict(description()))
+
+
+def keep(name: str, result: Mapping[str, Any], provenance: Provenance) -> None:
+    """Replace what was measured of `name`, and the table; fewer pairs do not replace more."""
     results = load()
-    results[name] = {**result, "command": command, "at": datetime.now(UTC).isoformat(timespec="seconds"), **dict(description())}
+    if results.get(name, {}).get("pairs", 0) > provenance.pairs:
+        return
+    results[name] = {**result, **asdict(provenance)}
     RESULTS.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     before, _, rest = README.read_text(encoding="utf-8").partition(_BEGIN)
     README.write_text(f"{before}{_BEGIN}{_table(results)}{_END}{rest.partition(_END)[2]}", encoding="utf-8")
@@ -68,7 +82,8 @@ def _table(results: Mapping[str, Any]) -> str:
         if "ratio" in result:
             rows.append(_row(name, result))
             rows += [_row_beside(beside) for beside in result["beside"]]
-    return "\n".join(rows) + "\n" + _counts(results.get("counts")) + _provenance(results)
+    parts = ("\n".join(rows) + "\n", _counts(results), _memory(results), _growth(results), _provenance(results))
+    return "\n".join(part for part in parts if part)
 
 
 def _row(name: str, result: Mapping[str, Any]) -> str:
@@ -89,10 +104,10 @@ def _row_beside(beside: Mapping[str, Any]) -> str:
     return f"| | {beside['what']} | {value} | | {floor} | {sign}{beside['target']:g} | {_verdict(beside)} | | |"
 
 
-def _counts(counts: Mapping[str, Any] | None) -> str:
-    if counts is None:
+def _counts(results: Mapping[str, Any]) -> str:
+    if (counts := results.get("counts")) is None:
         return ""
-    rows = ["", "| for 1,000 registrations | MongoDB commands | at most | Kafka commits | at most |", "|---|---|---|---|---|"]
+    rows = ["| for 1,000 registrations | MongoDB commands | at most | Kafka commits | at most |", "|---|---|---|---|---|"]
     for step, count in counts["steps"].items():
         rows.append(
             f"| {step} | {count['commands']} | {count['commands_limit']} | {count['commits']} | {count['commits_limit']} |"
@@ -100,12 +115,37 @@ def _counts(counts: Mapping[str, Any] | None) -> str:
     return "\n".join(rows) + "\n"
 
 
+def _memory(results: Mapping[str, Any]) -> str:
+    if (memory := results.get("memory")) is None:
+        return ""
+    earlier, later, limit = memory["earlier"], memory["later"], memory["limit"]
+    rows = [f"| memory | after {earlier:,} events | after {later:,} | ratio | at most |", "|---|---|---|---|---|"]
+    for service, (before, after) in memory["megabytes"].items():
+        rows.append(f"| {service} | {before:.0f} MB | {after:.0f} MB | {after / before:.2f} | {limit} |")
+    return "\n".join(rows) + "\n"
+
+
+def _growth(results: Mapping[str, Any]) -> str:
+    if (growth := results.get("growth")) is None:
+        return ""
+    sizes = [f"{size:,}" for size in growth["sizes"]]
+    heads = [*(f"examined at {size}" for size in sizes), *(f"ms at {size}" for size in sizes), "growth"]
+    rows = [f"| page | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
+    for page, seen in growth["pages"].items():
+        ms = seen["milliseconds"]
+        cells = [*map(str, seen["examined"]), *(f"{one:.1f}" for one in ms), f"{ms[-1] / ms[0]:.2f}"]
+        rows.append(f"| {page} | {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
 def _provenance(results: Mapping[str, Any]) -> str:
-    rows = ["", "| measured | command | commit | at | load before |", "|---|---|---|---|---|"]
+    rows = ["| measured | command | pairs | seconds | commit | at | load before |", "|---|---|---|---|---|---|---|"]
     for name, result in results.items():
-        rows.append(f"| {name} | `{result['command']}` | {result['commit']} | {result['at']} | {result['load before']} |")
-    cpu = next(iter(results.values()))
-    return "\n".join(rows) + f"\n\n{cpu['cpu']}, {cpu['cores']} cores, Python {cpu['python']}.\n"
+        on = result["machine"]
+        cells = (result["pairs"], f"{result['seconds']:g}", on["commit"], result["at"], on["load before"])
+        rows.append(f"| {name} | `{result['command']}` | {' | '.join(map(str, cells))} |")
+    on = next(iter(results.values()))["machine"]
+    return "\n".join(rows) + f"\n\n{on['cpu']}, {on['cores']} cores, Python {on['python']}.\n"
 
 
 def _verdict(result: Mapping[str, Any]) -> str:
