@@ -26,9 +26,9 @@ QUICK_SECONDS, QUICK_WARM_UP, QUICK_PAIRS = 2.0, 0.7, 3
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", default="", help=f"some of {', '.join(ALL)}, separated by commas")
-    parser.add_argument("--pairs", type=int, default=10)
+    parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=5.0, help="of a round")
-    parser.add_argument("--warm-up", type=float, default=1.5)
+    parser.add_argument("--warm-up", type=float, default=1.0)
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--quick", action="store_true")
     kind.add_argument("--growth", action="store_true")
@@ -50,9 +50,9 @@ async def _full(only: Sequence[str], pairs: int, seconds: float, warm_up: float)
     finished = [] if only else results.done()
     for name in [name for name in only or ALL if name not in finished]:
         began = perf_counter()
-        facts = results.Provenance(f"make bench{f' ONLY={name}' if only else ''}", pairs, seconds)
+        facts = results.Provenance(f"make bench{f' ONLY={name}' if only else ''}", seconds)
         async with machine.machine(seconds, warm_up) as here:
-            await _one(name, here, facts)
+            await _one(name, here, pairs, facts)
         _tell(f"{name} took {perf_counter() - began:.0f} s")
         if not only:
             finished.append(name)
@@ -61,7 +61,7 @@ async def _full(only: Sequence[str], pairs: int, seconds: float, warm_up: float)
         results.note_finished()
 
 
-async def _one(name: str, here: machine.Machine, facts: results.Provenance) -> None:
+async def _one(name: str, here: machine.Machine, pairs: int, facts: results.Provenance) -> None:
     if name == COUNTS:
         counted = await counts.count(here)
         results.keep("counts", counted, facts)
@@ -72,7 +72,7 @@ async def _one(name: str, here: machine.Machine, facts: results.Provenance) -> N
         results.keep("memory", sizes, facts)
         _tell(memory.line(sizes))
     else:
-        result = await measure(RATIOS[name], here, facts.pairs, _tell)
+        result = await measure(RATIOS[name], here, pairs, _tell)
         results.keep(name, result, facts)
         _tell(results.line(name, result))
 

@@ -28,10 +28,12 @@ from kit.consumer import Consumer, Handle, Reject, Subscription
 from kit.deadletters import DeadLetters
 from kit.kafka import KafkaPublisher, groups
 from kit.mongo import Document
-from kit.outbox import Act, Relay, headers
+from kit.outbox import Relay, headers
 from services.routing.bootstrap import bootstrap
 from services.routing.context import Routing
+from services.routing.dialogues.domain import Terms
 from services.routing.dialogues.store import dialogues_of_plan
+from services.routing.dialogues.usecases import add_dialogue, publish_plan
 from services.routing.questions import consumers
 from services.routing.questions.registrations import New, open_case, placement
 from services.routing.settings import RoutingSettings
@@ -150,13 +152,10 @@ async def routing_of(kafka_bootstrap: str, mongodb_url: str, prefix: str) -> Rou
 async def announce(routing: Routing) -> None:
     """A plan with a dialogue that takes registrations."""
     plan, dialogue = samples.announcements()
-    now = system_clock()
-    acts = {type_: [Act(type_, now, now, "bench")] for type_ in ("plan.published.v1", "dialogue.scheduled.v1")}
-    await routing.plans.insert(
-        await routing.plans.new(plan.subject, samples.AGENCY, plan.data.model_dump(exclude={"issued_on"}), acts[plan.type])
-    )
-    state = dialogue.data.model_dump(exclude={"window_from", "window_to", "held_on", "invitations_due"})
-    await routing.dialogues.insert(await routing.dialogues.new(dialogue.subject, samples.AGENCY, state, acts[dialogue.type]))
+    acting = Acting(samples.AGENCY, "bench", system_clock())
+    terms = Terms.model_validate(dialogue.data.model_dump(include=set(Terms.model_fields)))
+    await publish_plan(routing, acting, plan.data, plan_id=samples.PLAN)
+    await add_dialogue(routing, acting, samples.PLAN, dialogue.data.ordinal, terms)
 
 
 def _routes(routing: Routing, window: Window) -> Handle:
@@ -408,6 +407,7 @@ R3_PUBLISHED = Ratio(
     _routing("plainly", publish=True),
     floor=None,
     target=None,
+    most_pairs=5,
     prepare=prepare,
 )
 R4 = Ratio(

@@ -42,7 +42,7 @@ class Beside:
 @dataclass(frozen=True, slots=True)
 class Ratio:
     """A row of the table. `ours ÷ theirs` of `Measure.value`; a floor and a target that it should reach, or with `at_most`
-    stay below. None: measured for information.
+    stay below. None: measured for information. `most_pairs`: enough for it, where rounds are long or only tell an order.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Ratio:
     at_most: bool = False
     beside: Sequence[Beside] = ()
     prepare: Callable[[Machine], Awaitable[None]] | None = None
+    most_pairs: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ async def measure(ratio: Ratio, machine: Machine, pairs: int, tell: Callable[[st
         await ratio.prepare(machine)
     ours: list[Measure] = []
     theirs: list[Measure] = []
+    pairs = min(pairs, ratio.most_pairs)
     for block in range((pairs + 1) // 2):
         for side in (ours, theirs, theirs, ours):
             if len(side) < min(pairs, 2 * (block + 1)):
@@ -102,6 +104,7 @@ def summary(ratio: Ratio, ours: Sequence[Measure], theirs: Sequence[Measure]) ->
     return {
         "what": ratio.what,
         "unit": ratio.unit,
+        "pairs": len(ratios),
         "ratio": round(interval.median, 4),
         "interval": [round(interval.low, 4), round(interval.high, 4)],
         "same_against_same": [round(null.low, 4), round(null.high, 4)],

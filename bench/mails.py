@@ -35,7 +35,7 @@ from services.notify.store import LEDGER, SPECS
 from services.notify.usecases import take_letters
 from services.notify.wording import House, Request, Words
 
-LETTERS_A_SECOND = 4_000
+LETTERS_A_SECOND = 2_500
 CONNECTIONS = 4
 """As many as notify has senders, for both sides."""
 
@@ -77,6 +77,7 @@ async def notify(kafka_bootstrap: str, mongodb_url: str, prefix: str, smtp_port:
             mongodb_url=mongodb_url,
             mongodb_prefix=prefix,
             kafka_bootstrap=kafka_bootstrap,
+            mongodb_timeout_ms=60_000,
             smtp_port=smtp_port,
             smtp_tls="none",
             senders=CONNECTIONS,
@@ -218,4 +219,5 @@ R6_OLDER = Ratio(
     older,
     floor=None,
     target=None,
+    most_pairs=5,
 )

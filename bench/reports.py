@@ -178,4 +178,5 @@ R7 = Ratio(
     target=300,
     beside=(Beside("any", "any ninety days", 15, at_most=False, floor=10),),
     prepare=prepare,
+    most_pairs=3,
 )

@@ -30,7 +30,6 @@ class Provenance:
     """How something is measured, and on what; made before it begins."""
 
     command: str
-    pairs: int
     seconds: float
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     machine: Mapping[str, str] = field(default_factory=lambda: dict(description()))
@@ -39,7 +38,7 @@ class Provenance:
 def keep(name: str, result: Mapping[str, Any], provenance: Provenance) -> None:
     """Replace what was measured of `name`, and the table; fewer pairs do not replace more."""
     results = load()
-    if results.get(name, {}).get("pairs", 0) > provenance.pairs:
+    if results.get(name, {}).get("pairs", 0) > result.get("pairs", 0):
         return
     results[name] = {**result, **asdict(provenance)}
     RESULTS.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -142,7 +141,7 @@ def _provenance(results: Mapping[str, Any]) -> str:
     rows = ["| measured | command | pairs | seconds | commit | at | load before |", "|---|---|---|---|---|---|---|"]
     for name, result in results.items():
         on = result["machine"]
-        cells = (result["pairs"], f"{result['seconds']:g}", on["commit"], result["at"], on["load before"])
+        cells = (result.get("pairs", ""), f"{result['seconds']:g}", on["commit"], result["at"], on["load before"])
         rows.append(f"| {name} | `{result['command']}` | {' | '.join(map(str, cells))} |")
     on = next(iter(results.values()))["machine"]
     return "\n".join(rows) + f"\n\n{on['cpu']}, {on['cores']} cores, Python {on['python']}.\n"
