@@ -32,10 +32,10 @@ from services.notify.smtp import Outcome, Reply, Transport, Unreachable
 from services.notify.store import Ledger
 from services.notify.usecases import ACTOR, Wake
 
-BATCH = 50
+BATCH = 60
 GROUP = 20
-"""Letters marked SENDING in one write. A crash leaves at most these UNKNOWN, so kinds that a person would then have to look at go
-one by one (`domain.WAITS_FOR_STAFF`)."""
+"""Letters marked SENDING in one write. A crash leaves these UNKNOWN, and those before them whose outcomes are being written; so
+kinds that a person would then have to look at go one by one, each with its outcome (`domain.WAITS_FOR_STAFF`)."""
 IDLE_CLOSE_SECONDS = 30.0
 JANITOR_SECONDS = 5.0
 OUTAGE_PAUSE_SECONDS = 0.5
@@ -237,10 +237,15 @@ class Senders:
         rows = await self._that_may_go(rows)
         if not rows or not await self._connected(rows, transport):
             return
-        for group in _groups(rows):
-            ready = await self._composed(group)
-            if ready:
-                await self._deliver(await self._begun(ready, token), token, transport)
+        outcomes: list[asyncio.Future[None]] = []
+        try:
+            for group in _groups(rows):
+                if ready := await self._composed(group):
+                    await self._deliver(await self._begun(ready, token), token, transport, outcomes)
+                if _goes_alone(group[0]):
+                    await asyncio.gather(*outcomes)
+        finally:  # the next group's dialogues need not wait for this one's outcomes, the next batch does
+            await asyncio.gather(*outcomes)
 
     async def _begun(self, ready: Sequence[_Ready], token: str) -> list[_Ready]:
         """Those that are marked SENDING and still this worker's."""
@@ -295,20 +300,20 @@ class Senders:
         await self._ledger.write(decided)
         return ready
 
-    async def _deliver(self, begun: Sequence[_Ready], token: str, transport: Transport) -> None:
-        """The dialogues of letters marked SENDING. None begins so late that it could outlast the lease: this process may have
-        been stopped in between, and the letters belong to somebody else.
+    async def _deliver(
+        self, begun: Sequence[_Ready], token: str, transport: Transport, outcomes: "list[asyncio.Future[None]]"
+    ) -> None:
+        """The dialogues of letters marked SENDING; their outcomes are queued. None begins so late that it could outlast the
+        lease: this process may have been stopped in between, and the letters belong to somebody else.
         """
         last_start = monotonic() + self._settings.lease_seconds - 1.5 * self._settings.smtp_timeout_seconds
-        written: list[asyncio.Future[None]] = []
         for n, item in enumerate(begun):
             if self._stopping or not await self._reopened(transport) or monotonic() > last_start:
                 await self._writer.release([r.row for r in begun[n:]], token)
                 break
             reply = await transport.deliver(item.mail.sender, item.mail.recipient, item.mail.content)
             metrics.MAILS.labels(item.row["kind"], reply.outcome.value).inc()
-            written.append(self._writer.add(item.row, self._outcome(item.row, reply)))
-        await asyncio.gather(*written)
+            outcomes.append(self._writer.add(item.row, self._outcome(item.row, reply)))
 
     async def _reopened(self, transport: Transport) -> bool:
         """A connection lost with one mail is opened again for the next."""
@@ -378,11 +383,15 @@ class Senders:
             metrics.FOR_STAFF.labels(state.value).set(counts.get(state, 0))
 
 
+def _goes_alone(row: Document) -> bool:
+    return row["kind"] in domain.WAITS_FOR_STAFF
+
+
 def _groups(rows: Sequence[Document]) -> Iterator[list[Document]]:
     """Letters that may be marked SENDING together, in order."""
     group: list[Document] = []
     for row in rows:
-        alone = row["kind"] in domain.WAITS_FOR_STAFF
+        alone = _goes_alone(row)
         if group and (alone or len(group) == GROUP):
             yield group
             group = []
