@@ -155,6 +155,17 @@ async def _killed_before_the_commit(r: Row, service: str, group: str) -> None:
     await r.until(about_to_commit, timeout=60, every=0.02)
     await r.kill(service)
     seen = await r.look_for_offsets_ahead(group)
+    print(
+        "DBG",
+        service,
+        not_committed(seen, group),
+        link.hits,
+        seen.committed,
+        {t: len(x) for t, x in seen.records.items()},
+        len(seen.cases),
+        len(seen.facts),
+        len(seen.ledger),
+    )
     r.hit(f"records redelivered to {service}", not_committed(seen, group))
     link.cut()
     link.heal()

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,9 +64,8 @@ async def test_row17_restarts_that_nobody_notices(tmp_path: Path) -> None:
                     r.hit("services restarted under load", 1)
         r.inject("SIGTERM and start of each service, twice, under load")
         found = await r.judge()
-        told = r.load.told()
-        assert not told["failed"], told
-        assert not told["unknown"], told
+        refused = Counter((a.status, round(a.ended - a.began)) for a in r.load.answers() if a.told != "ok" and a.status != 409)
+        assert not refused, f"(status, seconds): {refused}"
         assert len(found.mails) == len(r.load.sent)
 
 
@@ -127,7 +127,7 @@ async def test_row21_backup_wipe_restore_republish(tmp_path: Path) -> None:
             await asyncio.sleep(10)
             r.hit("registrations that came in during the backup", -len(r.load.sent) + await _backed_up(r, tmp_path))
         await r.settle()
-        before = {mail.message_id for mail in (await r.evidence()).mails}
+        before = Counter(mail.message_id for mail in (await r.evidence()).mails)
         for service in SERVICES:
             await r.stop(service)
         await asyncio.to_thread(r.stack.wipe_mongodb)
@@ -143,9 +143,9 @@ async def test_row21_backup_wipe_restore_republish(tmp_path: Path) -> None:
         r.inject("backup under load, MongoDB wiped, restore --delete-topics, migrate, republish")
         await r.settle(("sent", "held"))
         found = await r.evidence()
-        again = [mail.message_id for mail in found.mails]
-        assert set(again) == before
-        assert len(again) == len(before), "somebody was written to twice"
+        again = Counter(mail.message_id for mail in found.mails) - before
+        rows = {f"<{row['_id']}@{row['agency']}.example>": row["steps"] for row in found.ledger}
+        assert not again, f"written to twice: {[rows.get(message_id) for message_id in again][:3]}"
         r.hit("letters held for staff", sum(row["state"] == "held" for row in found.ledger))
         known = {sent.email for sent in r.load.sent}
         await r.judge(("sent", "held"), but=lambda e: replace(e, mails=[m for m in e.mails if m.recipient in known]))

@@ -25,7 +25,7 @@ from services.routing.bootstrap import application
 from services.routing.calendars import day_off_entry
 from services.routing.context import Routing
 from services.routing.questions import afterwards, domain, store, usecases, words
-from services.routing.questions.domain import Who
+from services.routing.questions.states import Who
 from services.routing.questions.usecases import Outcome, OutcomeKind
 from services.routing.staff import usecases as staff
 from services.routing.staff.domain import LOCK_AFTER, LOCK_FOR

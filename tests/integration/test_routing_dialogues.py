@@ -22,7 +22,8 @@ from services.routing.dialogues.domain import Terms
 from services.routing.questions import afterwards
 from services.routing.questions import store as questions_store
 from services.routing.questions import usecases as questions
-from services.routing.questions.domain import Body, Who
+from services.routing.questions.domain import Body
+from services.routing.questions.states import Who
 from services.routing.questions.usecases import Outcome, OutcomeKind
 from tests.routing import BAC_KAN, DENUNCIATION, MEASURE, SCIENCE, SON_LA, acting, registration, running_routing, take
 

@@ -13,7 +13,7 @@ from kit.mongo import Document
 from services.routing.context import Routing
 from services.routing.dialogues import fanouts
 from services.routing.questions import store
-from services.routing.questions.domain import NO_DUE
+from services.routing.questions.states import NO_DUE
 from services.routing.questions.store import Queue
 from tests.routing import BAC_KAN, DIALOGUE, NOW, SON_LA, running_routing
 

@@ -20,7 +20,7 @@ from kit.outbox import Relay
 from services.routing import metrics
 from services.routing.context import Routing
 from services.routing.questions import afterwards, letters, store
-from services.routing.questions.domain import question_id
+from services.routing.questions.states import question_id
 from tests.routing import (
     DENUNCIATION,
     MEASURE,

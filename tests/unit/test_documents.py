@@ -573,7 +573,7 @@ class TestTextIsOnlyText:
         for document in documents:
             assert squeezed(HOSTILE) in squeezed(text_of(pages(document))), type(document).__name__
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         st.text(
             st.sampled_from("#$@\\*_`<>[]{}~-/=+'\"&%^|:;.,!?()0aăâđêôơưậễỗợữỲẨ \n\t\r\x00\x1b\u202e\u2028\ufeff"),

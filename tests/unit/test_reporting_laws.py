@@ -112,7 +112,7 @@ def _column(report: Report, table: str, column: int = 0) -> dict[str, int]:
     return {row.label: row.values[column].n for row in report.table(table).rows if row.values[column].n and not row.adds}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(histories(), max_size=8), periods())
 def test_a_report_equals_a_second_count(questions: list[QuestionFigures], period: Period) -> None:
     report = report_of(map(question_fact, questions), period.code)
@@ -129,7 +129,7 @@ def test_a_report_equals_a_second_count(questions: list[QuestionFigures], period
     assert report.adds_up, [check for check in report.checks if not check.holds]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(histories(), max_size=5), periods())
 def test_what_is_known_later_changes_no_closed_report(questions: list[QuestionFigures], period: Period) -> None:
     """The report of the histories as they were known at the cut-off is the report of the whole histories."""
@@ -158,7 +158,7 @@ def _as_known(one: QuestionFigures, cut_off: datetime) -> QuestionFigures | None
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(histories(), max_size=6), periods(), st.integers(0, DAYS))
 def test_each_cell_is_the_sum_of_its_cases(questions: list[QuestionFigures], period: Period, day: int) -> None:
     facts = [question_fact(one) for one in questions]
@@ -170,7 +170,7 @@ def test_each_cell_is_the_sum_of_its_cases(questions: list[QuestionFigures], per
             assert value.n == sum(Tally(rows).count(value.cell) for rows in sums)  # type: ignore[arg-type]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(histories(), max_size=6), st.integers(1, DAYS - 2))
 def test_what_is_open_at_a_cut_off_is_carried_over(questions: list[QuestionFigures], day: int) -> None:
     cut = FIRST + timedelta(days=day)

@@ -283,7 +283,7 @@ def test_the_public_copy_names_nobody_who_registered() -> None:
 
 def test_states_that_an_outcome_leaves_are_all_worded() -> None:
     from services.routing.dialogues.letters import OUTCOMES as WORDS
-    from services.routing.questions.domain import AFTER_MEETING
+    from services.routing.questions.states import AFTER_MEETING
 
     assert set(WORDS) >= AFTER_MEETING
     assert QuestionState.SEALED not in WORDS

@@ -13,7 +13,8 @@ from kit.acting import Acting
 from kit.agency import load_agencies
 from kit.clock import TZ
 from services.routing.questions import domain, letters
-from services.routing.questions.domain import Body, Draft, Who
+from services.routing.questions.domain import Body, Draft
+from services.routing.questions.states import Who
 
 AGENCY = load_agencies(Path("agencies"))["son-la"]
 NOW = datetime(2022, 4, 26, 9, 0, tzinfo=TZ)

@@ -19,9 +19,11 @@ from kit.calendar import load_calendar
 from kit.clock import TZ
 from kit.errors import Conflict, Forbidden, Invalid
 from kit.outbox import Change
-from services.routing.questions import domain
-from services.routing.questions.domain import Body, ClockRules, Draft, Stage, Who
+from services.routing.questions import clocks, domain, states
+from services.routing.questions.clocks import ClockRules
+from services.routing.questions.domain import Body, Draft, Stage
 from services.routing.questions.registrations import Classified, new_question
+from services.routing.questions.states import Who
 from services.routing.questions.store import render_question
 
 State = QuestionState
@@ -38,7 +40,7 @@ LEADERSHIP = Who(frozenset({"leadership"}))
 READER = Who(frozenset({"office"}), reads_sealed=True)
 OFFICERS = {u: Who(frozenset({"officer"}), unit=u) for u in UNITS}
 HEADS = {u: Who(frozenset({"head"}), unit=u) for u in UNITS}
-EVERYBODY = [OFFICE, LEADERSHIP, READER, domain.SOFTWARE, domain.REGISTRANT, Who(frozenset({"administrator", "control"}))]
+EVERYBODY = [OFFICE, LEADERSHIP, READER, states.SOFTWARE, states.REGISTRANT, Who(frozenset({"administrator", "control"}))]
 EVERYBODY += [*OFFICERS.values(), *HEADS.values()]
 
 Doc = dict[str, Any]
@@ -71,7 +73,7 @@ def after(document: Doc, change: Change | None) -> Doc:
 
 
 def clock(now: datetime = START, meeting: date | None = MEETING) -> Doc:
-    return domain.preparation_clock(CALENDAR, RULES, now, meeting)
+    return clocks.preparation_clock(CALENDAR, RULES, now, meeting)
 
 
 def transferred(now: datetime = START, unit: str = UNITS[0]) -> Doc:
@@ -126,20 +128,20 @@ def test_the_table_is_the_published_one() -> None:
             for to in ("resolved", "to_write", "escalated", "guided", "adopted", "answered"):
                 if to != state:
                     expected[State(to)] = expected.get(State(to), set()) | {"office"}
-        assert {to: set(map(str, parties)) for to, parties in domain.TABLE[state].items()} == expected, state
+        assert {to: set(map(str, parties)) for to, parties in states.TABLE[state].items()} == expected, state
 
 
 def test_what_has_ended_stays_so() -> None:
     for state in (*CLOSED_STATES, State.MERGED):
-        assert not domain.TABLE[state]
+        assert not states.TABLE[state]
 
 
 @given(st.sampled_from(list(State)), st.sampled_from(list(State)), st.sampled_from(EVERYBODY))
 def test_a_move_happens_exactly_when_the_table_lets_this_party_do_it(state: State, to: State, who: Who) -> None:
     document = {**question(), "state": state.value, "unit": UNITS[0]}
-    parties = domain.TABLE[state].get(to)
+    parties = states.TABLE[state].get(to)
     try:
-        change = domain.move(document, by(), who, to)
+        change = states.move(document, by(), who, to)
     except Conflict:
         assert parties is None
     except Forbidden:
@@ -184,7 +186,7 @@ def test_a_unit_acts_on_its_own_questions_alone() -> None:
 def test_three_days_around_the_holidays(moment: datetime, due: date, working: date) -> None:
     document = question(State.PROPOSED, moment)
     for rules, expected in ((RULES, due), (ClockRules(3, working_days=True), working)):
-        made = domain.preparation_clock(CALENDAR, rules, moment, None)
+        made = clocks.preparation_clock(CALENDAR, rules, moment, None)
         moved = after(document, domain.transferred(document, by(moment), OFFICE, UNITS[0], made))
         assert moved["clocks"][0]["due_on"] == expected.isoformat()
         assert moved["sort_at"] == made["due_at"]
@@ -192,11 +194,11 @@ def test_three_days_around_the_holidays(moment: datetime, due: date, working: da
 
 def test_after_hours_counts_from_the_next_working_day_where_the_profile_says_so() -> None:
     moment = datetime(2022, 4, 29, 17, 45, tzinfo=TZ)
-    assert domain.preparation_clock(CALENDAR, ClockRules(3, after_hours=True), moment, None)["due_on"] == "2022-05-09"
+    assert clocks.preparation_clock(CALENDAR, ClockRules(3, after_hours=True), moment, None)["due_on"] == "2022-05-09"
 
 
 def test_the_explanation_of_a_transfer_on_29_april() -> None:
-    made = domain.preparation_clock(CALENDAR, RULES, datetime(2022, 4, 29, 16, 0, tzinfo=TZ), None)
+    made = clocks.preparation_clock(CALENDAR, RULES, datetime(2022, 4, 29, 16, 0, tzinfo=TZ), None)
     assert made["explanation"] == (
         "Nhận 29/4; ngày 1 là 30/4 (nghỉ lễ), ngày 2 là 01/5 (nghỉ lễ), ngày 3 là 02/5 (nghỉ bù)"
         " → chuyển sang ngày làm việc tiếp theo: 04/5/2022"
@@ -204,7 +206,7 @@ def test_the_explanation_of_a_transfer_on_29_april() -> None:
 
 
 def test_capped_to_the_working_day_before_the_meeting_with_a_warning() -> None:
-    made = domain.preparation_clock(CALENDAR, RULES, datetime(2022, 5, 9, 9, 0, tzinfo=TZ), MEETING)
+    made = clocks.preparation_clock(CALENDAR, RULES, datetime(2022, 5, 9, 9, 0, tzinfo=TZ), MEETING)
     assert made["due_on"] == "2022-05-10"
     assert made["warnings"]
 
@@ -218,14 +220,14 @@ def test_handing_over_stops_the_clock_until_24_00(handed_over: datetime, on_time
     document = after(document, domain.submitted(document, by(handed_over), HEADS[UNITS[0]]))
     stopped = document["clocks"][0]
     assert (stopped["stopped_at"] < stopped["due_at"]) is on_time
-    assert not domain.is_overdue(document, handed_over + timedelta(days=30))
+    assert not clocks.is_overdue(document, handed_over + timedelta(days=30))
 
 
 def test_returned_and_transferred_again_is_a_new_clock_and_both_stay_visible() -> None:
     document = transferred()
     document = after(document, domain.returned(document, by(START + timedelta(hours=3)), HEADS[UNITS[0]], "Không thuộc đơn vị"))
     assert document["unit"] is None
-    assert domain.running_clock(document) is None
+    assert clocks.running_clock(document) is None
     again = datetime(2022, 4, 27, 9, 0, tzinfo=TZ)
     document = after(document, domain.transferred(document, by(again), OFFICE, UNITS[1], clock(again)))
     assert [t["unit"] for t in document["transfers"]] == UNITS[:2]
@@ -258,7 +260,7 @@ def test_a_calendar_that_changes_moves_running_clocks_and_leaves_stopped_ones() 
     start = datetime(2022, 1, 27, 9, 0, tzinfo=TZ)
     narrow = CALENDAR.with_working_day(date(2022, 1, 31), "chưa biết lịch nghỉ Tết")
     document = question(State.PROPOSED, start)
-    early = domain.preparation_clock(narrow, RULES, start, None)
+    early = clocks.preparation_clock(narrow, RULES, start, None)
     document = after(document, domain.transferred(document, by(start), OFFICE, UNITS[0], early))
     assert document["clocks"][0]["due_on"] == "2022-01-31"
     moved = after(document, domain.recomputed(document, by(start), CALENDAR, None))
@@ -316,9 +318,9 @@ def test_a_written_answer_goes_officer_head_leadership_office_and_has_its_own_cl
     document = after(document, domain.approved(document, by(), LEADERSHIP))
     held = datetime(2022, 5, 11, 10, 0, tzinfo=TZ)
     document = after(document, domain.to_write(document, by(held), OFFICE, UNITS[1], None))
-    assert domain.running_clock(document) is None
+    assert clocks.running_clock(document) is None
     notice = datetime(2022, 5, 13, 9, 0, tzinfo=TZ)
-    written = domain.written_clock(CALENDAR, RULES, notice, None)
+    written = clocks.written_clock(CALENDAR, RULES, notice, None)
     document = after(document, domain.written_clock_started(document, by(notice), written))
     assert document["clocks"][-1]["kind"] == "written"
     assert document["clocks"][-1]["due_on"] == "2022-05-16"
@@ -339,13 +341,13 @@ def test_a_written_answer_goes_officer_head_leadership_office_and_has_its_own_cl
 
 
 def test_the_chairs_day_runs_from_the_chairs_word() -> None:
-    named = domain.written_clock(CALENDAR, RULES, START, date(2022, 5, 6))
+    named = clocks.written_clock(CALENDAR, RULES, START, date(2022, 5, 6))
     assert (named["start"], named["due_on"]) == (START, "2022-05-06")
 
 
 def test_an_answer_typed_later_counts_by_its_own_date() -> None:
     document = question()
-    made = domain.written_clock(CALENDAR, RULES, START, date(2022, 5, 6))
+    made = clocks.written_clock(CALENDAR, RULES, START, date(2022, 5, 6))
     document = after(document, domain.to_write(document, by(), OFFICE, UNITS[0], made))
     document = with_draft(document)
     document = after(document, domain.submitted(document, by(), HEADS[UNITS[0]]))
@@ -421,7 +423,7 @@ class Desk(RuleBasedStateMachine):
             return None
         changed = after(document, change)
         if changed["state"] != document["state"]:
-            assert State(changed["state"]) in domain.TABLE[State(document["state"])]
+            assert State(changed["state"]) in states.TABLE[State(document["state"])]
             assert len(changed["steps"]) > len(document["steps"])
         assert changed["steps"][: len(document["steps"])] == document["steps"]
         assert len(changed["clocks"]) >= len(document["clocks"])

@@ -19,7 +19,7 @@ from kit.mongo import Document
 from kit.outbox import Change, Decide, step
 from services.routing.dialogues.agenda import Attendance, Item
 from services.routing.dialogues.domain import HELD, fan_out
-from services.routing.questions.domain import running_clock
+from services.routing.questions.clocks import running_clock
 
 NO_CONCLUSION = "Tại Hội nghị, các nội dung đã được giải đáp đầy đủ; không phát sinh nội dung giao thực hiện."
 

@@ -19,9 +19,8 @@ from kit.logging import get_logger
 from kit.mongo import Document
 from services.routing.context import Routing
 from services.routing.dialogues import agenda, letters, store, waves
-from services.routing.questions import domain as questions_domain
+from services.routing.questions import clocks, usecases
 from services.routing.questions import store as questions_store
-from services.routing.questions import usecases
 
 PAUSE = 1.0
 _BATCH = 100
@@ -173,7 +172,7 @@ def _results(questions: Iterable[Document], numbers: Mapping[UUID, int]) -> dict
             end = known.get(question.get("merged_into")) if question["state"] == QuestionState.MERGED else question
             if end is None or end["_id"] not in numbers:
                 continue
-            clock = questions_domain.running_clock(end)
+            clock = clocks.running_clock(end)
             due_on = clock["due_on"] if clock and end["state"] == QuestionState.TO_WRITE else None
             told = {**end, "text": question["text"], "section_title": question["section_title"]}
             found.setdefault(case, []).append(letters.result_of(numbers[end["_id"]], told, due_on))

@@ -16,8 +16,10 @@ from kit.mongo import Document
 from kit.outbox import Decide
 from kit.web.forms import FormDate, Input, Line, Text
 from services.routing.context import Routing
-from services.routing.questions import domain, usecases
-from services.routing.questions.domain import Body, Draft, Party, Stage, Who, running_clock, stage_of, state_of
+from services.routing.questions import domain, states, usecases
+from services.routing.questions.clocks import running_clock
+from services.routing.questions.domain import Body, Draft, Stage, stage_of
+from services.routing.questions.states import Party, Who, state_of
 from services.routing.questions.usecases import Outcome, OutcomeKind
 
 State = QuestionState
@@ -173,11 +175,11 @@ async def _draft(routing: Routing, acting: Acting, who: Who, question_id: UUID, 
         await onwards.run(routing, acting, who, question_id, NoForm(seen=after["seq"]))
 
 
-def _to(*states: State, frm: frozenset[State] | None = None) -> Offered:
+def _to(*targets: State, frm: frozenset[State] | None = None) -> Offered:
     def offered(document: Document, who: Who, _now: datetime) -> bool:
         if frm is not None and state_of(document) not in frm:
             return False
-        return bool(domain.allowed(document, who) & set(states))
+        return bool(states.allowed(document, who) & set(targets))
 
     return offered
 
@@ -195,8 +197,8 @@ def _either(*ways: Offered) -> Offered:
     return lambda document, who, now: any(way(document, who, now) for way in ways)
 
 
-def _office(*states: State) -> Offered:
-    return lambda document, who, _now: Party.OFFICE in who.roles and state_of(document) in states
+def _office(*among: State) -> Offered:
+    return lambda document, who, _now: Party.OFFICE in who.roles and state_of(document) in among
 
 
 def _can_extend(document: Document, who: Who, now: datetime) -> bool:
@@ -209,7 +211,7 @@ def _may_draft(document: Document, who: Who, _now: datetime) -> bool:
 
 
 def _is_open(document: Document, who: Who, _now: datetime) -> bool:
-    return Party.OFFICE in who.roles and domain.is_open(document)
+    return Party.OFFICE in who.roles and states.is_open(document)
 
 
 def draft_values(document: Document) -> dict[str, str]:
@@ -244,7 +246,7 @@ def _parts(form: SplitForm) -> list[str]:
     return [form.part1, form.part2, form.part3, form.part4]
 
 
-_UNSENT = domain.BEFORE_TRANSFER - {State.NEW}
+_UNSENT = states.BEFORE_TRANSFER - {State.NEW}
 _MEETING_HINT = "Dùng khi Hội nghị đã bắt đầu, đã kết thúc hoặc không tổ chức."
 
 ACTS: tuple[DeskAct, ...] = (

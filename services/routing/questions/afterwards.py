@@ -23,7 +23,7 @@ from kit.outbox import Change, Outbox, step
 from services.routing import metrics
 from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
-from services.routing.questions import domain, letters, store
+from services.routing.questions import domain, letters, states, store
 from services.routing.questions.domain import Classified
 from services.routing.questions.registrations import New, classified, meeting_day, new_question, placement
 
@@ -184,7 +184,7 @@ async def _context(routing: Routing, kind: LetterKind, case: Document, document:
 
 
 def _others_remain(questions: Sequence[Document], document: Document) -> bool:
-    return any(q["_id"] != document["_id"] and domain.is_open(q) for q in questions)
+    return any(q["_id"] != document["_id"] and states.is_open(q) for q in questions)
 
 
 async def _feedback_due(routing: Routing, case: Document) -> str | None:
@@ -208,7 +208,7 @@ async def _ask(routing: Routing, case: Document, entry: Mapping[str, Any]) -> No
     """The question of a walk-in, first raised at the meeting (D10)."""
     agency = routing.agencies[case["agency"]]
     section = SectionText(no=1, title=WALK_IN_TITLE, text=entry["text"])
-    new = new_question(agency, _acting(case, entry), domain.question_id(case["_id"], 1), case=case, section=section)
+    new = new_question(agency, _acting(case, entry), states.question_id(case["_id"], 1), case=case, section=section)
     await routing.questions.insert(await routing.questions.new(new.id, agency.code, new.state, new.acts))
 
 
@@ -276,11 +276,11 @@ def ended(case: Document, acting: Acting, states: Set[QuestionState]) -> Change 
 async def _questions_to_feedback(routing: Routing, case: Document, entry: Mapping[str, Any]) -> None:
     """The questions of a case that became feedback follow it; sealed ones stay with their readers (D6)."""
     acting = _acting(case, entry)
-    office = domain.Who(frozenset({"office"}))
+    office = states.Who(frozenset({"office"}))
     for question in await store.questions_of_case(routing.questions.collection, case["agency"], case["_id"]):
 
         def follow(document: Document) -> Change | None:
-            if not domain.is_open(document) or document["sealed"]:
+            if not states.is_open(document) or document["sealed"]:
                 return None
             return domain.to_feedback(document, acting, office, entry["reason"])
 
@@ -335,7 +335,7 @@ async def _place_questions(routing: Routing, case: Document, entry: Mapping[str,
     meeting_on = meeting_day(dialogue)
 
     def follow(document: Document) -> Change | None:
-        if document["dialogue"] == entry["dialogue"] or not domain.is_open(document):
+        if document["dialogue"] == entry["dialogue"] or not states.is_open(document):
             return None
         moved = domain.placed(document, acting, entry["dialogue"])
         again = domain.recomputed(document, acting, calendar, meeting_on)

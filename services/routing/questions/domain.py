@@ -1,4 +1,4 @@
-"""The life of a question (D5-D7, D10, D11): one table of states, and one pure function for each act.
+"""The life of a question (D5-D7, D10, D11): one pure function for each act. States and moves: states.py; deadlines: clocks.py.
 
 A question document: `case`, `case_number`, `plan`, `dialogue`, `source`, `section_no`, `section_title`, `received_at`, `text`,
 `additions` [{at, text}], `state`, `sealed`, `seal`, `proposal` {unit, confidence, phrases, reason}, `unit`,
@@ -10,290 +10,36 @@ Every act takes the current document and returns the `Change`, or raises `Forbid
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from contracts.model import CLOSED_STATES, LetterKind, QuestionState
+from contracts.model import CLOSED_STATES, LetterKind
 from kit.acting import Acting
-from kit.calendar import Deadline, Terms, WorkCalendar
+from kit.calendar import Terms, WorkCalendar
 from kit.clock import at as moment_at
 from kit.clock import format_date, local_date, start_of_day
 from kit.errors import Conflict, Forbidden, Invalid
 from kit.outbox import Act, Change, step
-
-Document = Mapping[str, Any]
-State = QuestionState
-
-OPEN_STATES = frozenset(State) - CLOSED_STATES - {State.MERGED}
-BEFORE_TRANSFER = frozenset({State.NEW, State.TRIAGE, State.PROPOSED, State.RETURNED})
-WITH_UNIT = frozenset({State.TRANSFERRED, State.AT_HEAD, State.SENT_BACK, State.TO_WRITE})
-NO_DUE = datetime(9999, 1, 1, tzinfo=UTC)
-"""Sorts what has no clock behind everything that has one."""
-
-
-class Party(StrEnum):
-    """Who may move a question. An assigner is whom the profile's `assign_by` names."""
-
-    SOFTWARE = "software"
-    REGISTRANT = "registrant"
-    OFFICE = "office"
-    OFFICER = "officer"
-    HEAD = "head"
-    LEADERSHIP = "leadership"
-    READER = "reader"
-    ASSIGNER = "assigner"
-
-
-@dataclass(frozen=True, slots=True)
-class Who:
-    """The person or program that acts. `assign_by` is the agency's: office, leadership or automatic."""
-
-    roles: frozenset[str]
-    unit: str | None = None
-    reads_sealed: bool = False
-    assign_by: str = "office"
-
-    def is_party(self, party: Party, document: Document) -> bool:
-        """Whether this one acts as `party` on that question; officers and heads only on their own unit's."""
-        match party:
-            case Party.READER:
-                return self.reads_sealed
-            case Party.ASSIGNER:
-                return ("leadership" if self.assign_by == "leadership" else "office") in self.roles
-            case Party.OFFICER | Party.HEAD:
-                return party in self.roles and self.unit is not None and self.unit == document.get("unit")
-            case _:
-                return party in self.roles
-
-
-SOFTWARE = Who(frozenset({Party.SOFTWARE}))
-REGISTRANT = Who(frozenset({Party.REGISTRANT}))
-
-Row = Mapping[State, frozenset[Party]]
-
-
-def _by(*parties: Party) -> frozenset[Party]:
-    return frozenset(parties)
-
-
-_OFFICE = _by(Party.OFFICE)
-_SEALING = _by(Party.SOFTWARE, Party.OFFICE)
-
-_PREPARATION: Mapping[State, Row] = {
-    State.NEW: {State.TRIAGE: _by(Party.SOFTWARE), State.PROPOSED: _by(Party.SOFTWARE), State.SEALED: _by(Party.SOFTWARE)},
-    State.SEALED: {State.TRIAGE: _by(Party.READER), State.EXCLUDED: _by(Party.READER)},
-    State.TRIAGE: {
-        State.PROPOSED: _by(Party.SOFTWARE, Party.OFFICE),
-        State.TRANSFERRED: _by(Party.ASSIGNER),
-        State.MERGED: _OFFICE,
-        State.SEALED: _SEALING,
-    },
-    State.PROPOSED: {
-        State.TRANSFERRED: _by(Party.ASSIGNER, Party.SOFTWARE),
-        State.TRIAGE: _by(Party.OFFICE, Party.SOFTWARE),
-        State.MERGED: _OFFICE,
-        State.SEALED: _SEALING,
-    },
-    State.TRANSFERRED: {
-        State.AT_HEAD: _by(Party.OFFICER),
-        State.SUBMITTED: _by(Party.HEAD),
-        State.RETURNED: _by(Party.HEAD),
-    },
-    State.AT_HEAD: {
-        State.SUBMITTED: _by(Party.HEAD),
-        State.TRANSFERRED: _by(Party.HEAD),
-        State.RETURNED: _by(Party.HEAD),
-    },
-    State.RETURNED: {State.TRANSFERRED: _by(Party.ASSIGNER), State.TRIAGE: _OFFICE},
-    State.SUBMITTED: {
-        State.READY: _by(Party.LEADERSHIP),
-        State.GUIDED: _by(Party.LEADERSHIP),
-        State.ESCALATED: _by(Party.LEADERSHIP),
-        State.SENT_BACK: _by(Party.LEADERSHIP),
-    },
-    State.SENT_BACK: {State.AT_HEAD: _by(Party.OFFICER), State.SUBMITTED: _by(Party.HEAD)},
-    State.READY: {State.SENT_BACK: _by(Party.LEADERSHIP)},
-    State.TO_WRITE: {},
-    State.ESCALATED: {State.ESCALATED_DONE: _OFFICE},
-}
-
-AFTER_MEETING = frozenset({State.RESOLVED, State.TO_WRITE, State.ESCALATED, State.GUIDED, State.ADOPTED, State.ANSWERED})
-"""What the office may make of an open question once the meeting has begun (D10, D11)."""
-
-
-def _table() -> Mapping[State, Row]:
-    rows: dict[State, dict[State, frozenset[Party]]] = {s: dict(_PREPARATION.get(s, {})) for s in State}
-    for state in OPEN_STATES:
-        row = rows[state]
-        row[State.WITHDRAWN] = _by(Party.REGISTRANT) if state is State.SEALED else _by(Party.REGISTRANT, Party.OFFICE)
-        if state is State.SEALED:
-            continue
-        row[State.TO_FEEDBACK] = _OFFICE
-        for outcome in AFTER_MEETING - {state}:
-            row[outcome] = row.get(outcome, frozenset()) | _OFFICE
-    return rows
-
-
-TABLE = _table()
-"""State → the states it may go to, and by whom. Closed states and `merged` have no way out."""
-
-_EVENTS = {State.TRIAGE: "triaged", State.NEW: "created"}
-
-
-def event_type(state: State) -> str:
-    """The event that says a question has come to `state`."""
-    return f"question.{_EVENTS.get(state, state.value)}.v1"
-
-
-def question_id(registration: UUID, section_no: int) -> UUID:
-    """The id of a section's question: the same registration makes the same questions."""
-    return uuid5(registration, str(section_no))
-
-
-def child_id(parent: UUID, act: int, part: int) -> UUID:
-    """The id of a part that was split out of a question by its event number `act`."""
-    return uuid5(parent, f"split/{act}/{part}")
-
-
-def state_of(document: Document) -> State:
-    return State(document["state"])
-
-
-def is_open(document: Document) -> bool:
-    return state_of(document) in OPEN_STATES
-
-
-def allowed(document: Document, who: Who) -> frozenset[State]:
-    """The states this one may move the question to."""
-    row = TABLE[state_of(document)]
-    return frozenset(to for to, parties in row.items() if any(who.is_party(p, document) for p in parties))
-
-
-def _check(document: Document, who: Who, to: State) -> None:
-    parties = TABLE[state_of(document)].get(to)
-    if parties is None:
-        raise Conflict(f"{state_of(document)} cannot become {to}")
-    if not any(who.is_party(party, document) for party in parties):
-        raise Forbidden(f"{to} is not for this role")
-
-
-def move(
-    document: Document,
-    acting: Acting,
-    who: Who,
-    to: State,
-    *,
-    reason: str | None = None,
-    at: datetime | None = None,
-    event: str | None = None,
-    changes: Mapping[str, Any] | None = None,
-    todo: Sequence[Document] = (),
-    **fields: Any,
-) -> Change:
-    """Take the question to `to`, if the table lets this one do it, with the fields that go with it."""
-    _check(document, who, to)
-    before = {"state": [document["state"], to.value], **(changes or {})}
-    act = acting.act(event or event_type(to), at=at, reason=reason, changes=before)
-    steps = [*document["steps"], step(act, document["seq"] + 1, to.value)]
-    return Change([act], {"state": to.value, "steps": steps, **_promised(document, todo), **fields})
-
-
-def note(
-    document: Document,
-    acting: Acting,
-    event: str,
-    *,
-    reason: str | None = None,
-    changes: Mapping[str, Any] | None = None,
-    todo: Sequence[Document] = (),
-    **fields: Any,
-) -> Change:
-    """An act that leaves the state as it is."""
-    act = acting.act(event, reason=reason, changes=changes)
-    return Change([act], {**fields, **_promised(document, todo)})
-
-
-def _promised(document: Document, todo: Sequence[Document]) -> dict[str, Any]:
-    return {"todo": [*document.get("todo", ()), *todo]} if todo else {}
-
-
-def needs_reason(reason: str) -> str:
-    """The reason as given. Raises `Invalid` when there is none."""
-    if not reason.strip():
-        raise Invalid({"reason": "Xin ghi lý do."})
-    return reason.strip()
-
-
-# Clocks (D7 and D10)
-
-
-@dataclass(frozen=True, slots=True)
-class ClockRules:
-    """How an agency counts a unit's days (D7): from its profile."""
-
-    days: int
-    working_days: bool = False
-    after_hours: bool = False
-
-
-def running_clock(document: Document) -> Mapping[str, Any] | None:
-    """The clock that is not stopped, if there is one."""
-    clocks = document.get("clocks") or []
-    return clocks[-1] if clocks and clocks[-1]["stopped_at"] is None else None
-
-
-def is_overdue(document: Document, now: datetime) -> bool:
-    """Whether the running clock has passed its end: a mark, not a state."""
-    clock = running_clock(document)
-    return clock is not None and now >= clock["due_at"]
-
-
-def clock_of(kind: str, deadline: Deadline) -> dict[str, Any]:
-    """A deadline as a question keeps it: the contract's fields, its terms (to count it again) and its warnings."""
-    return {
-        "kind": kind,
-        "rule": deadline.rule,
-        "start": deadline.start,
-        "due_on": deadline.due_on.isoformat(),
-        "due_at": deadline.due_at,
-        "calendar_version": deadline.calendar_version,
-        "explanation": deadline.explanation,
-        "warnings": list(deadline.warnings),
-        "extended": False,
-        "stopped_at": None,
-        "terms": deadline.terms.model_dump(mode="json"),
-    }
-
-
-def preparation_clock(calendar: WorkCalendar, rules: ClockRules, received: datetime, meeting_on: date | None) -> dict[str, Any]:
-    """The unit's days from its receipt of the transfer, capped to the working day before the meeting (D7)."""
-    # A meeting that has been leaves nothing to cap to: the rest is written.
-    meeting = meeting_on if meeting_on is not None and local_date(received) < meeting_on else None
-    count = calendar.working_days_after if rules.working_days else calendar.calendar_days_after
-    return clock_of("preparation", count(received, rules.days, rule="D7", after_hours=rules.after_hours, meeting_on=meeting))
-
-
-def written_clock(calendar: WorkCalendar, rules: ClockRules, start: datetime, due_on: date | None) -> dict[str, Any]:
-    """The time for a written answer after the meeting: the chair's date, else D7's days from the notice (D10)."""
-    if due_on is not None:
-        # A named day is counted from itself; the unit's time runs from the chair's word.
-        return clock_of("written", calendar.named_day(due_on, rule="D10")) | {"start": start}
-    count = calendar.working_days_after if rules.working_days else calendar.calendar_days_after
-    return clock_of("written", count(start, rules.days, rule="D10", after_hours=rules.after_hours))
-
-
-def _started(document: Document, clock: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    return {"clocks": [*_stopped(document, now), clock], "sort_at": clock["due_at"]}
-
-
-def _stopped(document: Document, now: datetime) -> list[Any]:
-    clocks = list(document.get("clocks") or [])
-    if clocks and clocks[-1]["stopped_at"] is None:
-        clocks[-1] = {**clocks[-1], "stopped_at": now}
-    return clocks
-
+from services.routing.questions.clocks import clock_of, running_clock, started, stopped
+from services.routing.questions.states import (
+    BEFORE_TRANSFER,
+    NO_DUE,
+    REGISTRANT,
+    Document,
+    Party,
+    State,
+    Who,
+    by,
+    child_id,
+    event_type,
+    is_open,
+    move,
+    needs_reason,
+    note,
+    state_of,
+)
 
 # Before the transfer (D5)
 
@@ -335,7 +81,7 @@ def transferred(document: Document, acting: Acting, who: Who, unit: str, clock: 
         todo=[{"id": f"told/{entry['n']}", "do": "tell_unit", "unit": unit, "at": acting.now, "by": acting.actor}],
         unit=unit,
         transfers=[*transfers, entry],
-        **_started(document, clock, acting.now),
+        **started(document, clock, acting.now),
     )
 
 
@@ -445,7 +191,7 @@ def stage_of(document: Document) -> Stage:
     return Stage((document.get("draft") or {}).get("stage", Stage.DRAFTING))
 
 
-_DRAFTING = {State.TRANSFERRED: _by(Party.OFFICER, Party.HEAD), State.AT_HEAD: _by(Party.HEAD)}
+_DRAFTING = {State.TRANSFERRED: by(Party.OFFICER, Party.HEAD), State.AT_HEAD: by(Party.HEAD)}
 _DRAFTING[State.SENT_BACK] = _DRAFTING[State.TRANSFERRED]
 
 
@@ -454,7 +200,7 @@ def may_draft(document: Document, who: Who) -> bool:
     state = state_of(document)
     if state is State.TO_WRITE:
         stage = stage_of(document)
-        parties = {Stage.AT_HEAD: _by(Party.HEAD)}.get(stage, _DRAFTING[State.TRANSFERRED])
+        parties = {Stage.AT_HEAD: by(Party.HEAD)}.get(stage, _DRAFTING[State.TRANSFERRED])
         return stage not in (Stage.SUBMITTED, Stage.APPROVED) and any(who.is_party(p, document) for p in parties)
     return any(who.is_party(p, document) for p in _DRAFTING.get(state, frozenset()))
 
@@ -502,7 +248,7 @@ def submitted(document: Document, acting: Acting, who: Who) -> Change:
     if state_of(document) is State.TO_WRITE:
         stages = (Stage.DRAFTING, Stage.AT_HEAD, Stage.SENT_BACK)
         return _stage(document, acting, who, Party.HEAD, stages, Stage.SUBMITTED, "submitted")
-    return move(document, acting, who, State.SUBMITTED, clocks=_stopped(document, acting.now))
+    return move(document, acting, who, State.SUBMITTED, clocks=stopped(document, acting.now))
 
 
 def returned(document: Document, acting: Acting, who: Who, reason: str) -> Change:
@@ -516,7 +262,7 @@ def returned(document: Document, acting: Acting, who: Who, reason: str) -> Chang
         changes={"unit": [document["unit"], None]},
         unit=None,
         remark=needs_reason(reason),
-        clocks=_stopped(document, acting.now),
+        clocks=stopped(document, acting.now),
         sort_at=NO_DUE,
     )
 
@@ -651,7 +397,7 @@ def to_write(
     """A written answer by `unit`; without the chair's date its clock starts with the notice (D10)."""
     draft = {**(document.get("draft") or {}), "stage": Stage.DRAFTING.value} if document.get("draft") else None
     # Without a date the old due must not stay: nothing runs until the notice is issued.
-    fields = _started(document, clock, acting.now) if clock else {"clocks": _stopped(document, acting.now), "sort_at": NO_DUE}
+    fields = started(document, clock, acting.now) if clock else {"clocks": stopped(document, acting.now), "sort_at": NO_DUE}
     todo = [{"id": f"told/write/{document['seq'] + 1}", "do": "tell_unit", "unit": unit, "at": acting.now, "by": acting.actor}]
     return move(
         document, acting, who, State.TO_WRITE, at=at, changes={"unit": unit}, todo=todo,
@@ -665,7 +411,7 @@ def written_clock_started(document: Document, acting: Acting, clock: Mapping[str
         return None
     return note(
         document, acting, "question.due_recomputed.v1", changes={"due_on": [None, clock["due_on"]]},
-        **_started(document, clock, acting.now),
+        **started(document, clock, acting.now),
     )  # fmt: skip
 
 
@@ -680,7 +426,7 @@ def answered(document: Document, acting: Acting, who: Who, number: str, on: date
     issued = _issued_at(acting, on)
     return _ended(
         document, acting, who, State.ANSWERED, "written", at=issued, number=number.strip(), on=on, answer=draft.text,
-        letter=letter(document, acting, LetterKind.WRITTEN_ANSWER, fields), clocks=_stopped(document, issued),
+        letter=letter(document, acting, LetterKind.WRITTEN_ANSWER, fields), clocks=stopped(document, issued),
     )  # fmt: skip
 
 
@@ -736,7 +482,7 @@ def _ended(
     ended: dict[str, Any] = {
         "outcome": outcome,
         "outcome_on": (on or local_date(at or acting.now)).isoformat(),
-        "clocks": _stopped(document, acting.now),
+        "clocks": stopped(document, acting.now),
         "sort_at": NO_DUE,
     }
     if number is not None:

@@ -20,7 +20,7 @@ from kit.mongo import Document
 from kit.outbox import Change, Outbox, step
 from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
-from services.routing.questions import afterwards, domain, rules, store
+from services.routing.questions import afterwards, clocks, domain, rules, states, store
 from services.routing.questions.registrations import (
     New,
     Placement,
@@ -88,7 +88,7 @@ def _clock_of(
     if calendar is None or place.dialogue is None or place.late or event.data.status != "received":
         return None
     meeting_on = next((meeting_day(d) for d in dialogues if d["_id"] == place.dialogue), None)
-    return domain.preparation_clock(calendar, rules.answer_clock(routing.agencies[event.agency]), now, meeting_on)
+    return clocks.preparation_clock(calendar, rules.answer_clock(routing.agencies[event.agency]), now, meeting_on)
 
 
 def _acting(event: Registration, now: datetime) -> Acting:
@@ -105,7 +105,7 @@ async def _catch_up(routing: Routing, event: Registration) -> None:
     case = await store.case(routing.cases.collection, event.agency, case_id)
     if case["registration_seq"] >= event.sequence:
         return
-    sections = {domain.question_id(case_id, s.no): s for s in sections_of(event)}
+    sections = {states.question_id(case_id, s.no): s for s in sections_of(event)}
     for question in await store.questions_of_case(routing.questions.collection, event.agency, case_id, sealed=True):
         await _change_question(routing, event, registrant, question["_id"], sections)
     added = [q for q in sections if q not in case["questions"]]
@@ -122,11 +122,11 @@ async def _change_question(
             return None
         if event.data.status == "erased":
             return domain.erased(document, registrant, event.sequence)
-        if not domain.is_open(document):
+        if not states.is_open(document):
             return None
         section = sections.get(question_id)
         if event.data.status == "withdrawn" or (section is None and _may_vanish(document)):
-            return domain.withdrawn(document, registrant, domain.REGISTRANT)
+            return domain.withdrawn(document, registrant, states.REGISTRANT)
         if section is None or digest(section.text) == document.get("digest"):
             return None
         found = classified(agency, section.no, section.text)
@@ -138,7 +138,7 @@ async def _change_question(
 
 def _may_vanish(document: Document) -> bool:
     """A section that the registrant took out goes, unless a unit works on it or it did not come from a section alone."""
-    return domain.state_of(document) in domain.BEFORE_TRANSFER and "parent" not in document and not document.get("was_split")
+    return states.state_of(document) in states.BEFORE_TRANSFER and "parent" not in document and not document.get("was_split")
 
 
 def _changed_case(case: Document, event: Registration, acting: Acting, added: Sequence[UUID]) -> Change | None:

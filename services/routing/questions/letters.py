@@ -8,7 +8,7 @@ from uuid import UUID
 from contracts import letters as fields
 from contracts.model import LetterKind, LetterState, Person, Recipient, Way
 from kit.agency import Agency
-from services.routing.questions.domain import running_clock
+from services.routing.questions.clocks import running_clock
 
 Document = Mapping[str, Any]
 

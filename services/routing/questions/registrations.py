@@ -15,7 +15,8 @@ from kit.clock import local_date
 from kit.errors import NotFound
 from kit.outbox import Act, step
 from services.routing.classification import classify, looks_sealed
-from services.routing.questions.domain import NO_DUE, SOFTWARE, Classified, question_id, transferred
+from services.routing.questions.domain import Classified, transferred
+from services.routing.questions.states import NO_DUE, SOFTWARE, question_id
 
 Document = Mapping[str, Any]
 

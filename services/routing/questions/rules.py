@@ -1,7 +1,7 @@
 """What of an agency's profile the questions follow (D7, D10)."""
 
 from kit.agency import Agency, Deadline
-from services.routing.questions.domain import ClockRules
+from services.routing.questions.clocks import ClockRules
 
 
 def answer_clock(agency: Agency) -> ClockRules:

@@ -18,7 +18,7 @@ from contracts.model import CLOSED_STATES, SEALED_KINDS, CaseState, CaseStatus, 
 from kit.errors import NotFound
 from kit.mongo import FAST, Collection, CollectionSpec, Database, Document, ServerClock, aggregate, only_duplicates
 from kit.outbox import Outbox, spec
-from services.routing.questions.domain import NO_DUE, OPEN_STATES
+from services.routing.questions.states import NO_DUE, OPEN_STATES
 
 PAGE = 50
 _WITHOUT_EVENTS = {"events": 0}

@@ -19,9 +19,10 @@ from kit.outbox import Change, Decide, step
 from services.routing import numbers
 from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
-from services.routing.questions import afterwards, domain, letters, rules, store
-from services.routing.questions.domain import NO_BODY, Body, Who
+from services.routing.questions import afterwards, clocks, domain, letters, rules, states, store
+from services.routing.questions.domain import NO_BODY, Body
 from services.routing.questions.registrations import meeting_day
+from services.routing.questions.states import Who
 
 OFFICE = Who(frozenset({"office"}))
 """For acts that other parts of the office's work make: the meeting, the notice."""
@@ -84,7 +85,7 @@ async def transfer(
     if case["status"] == CaseStatus.LATE:
         raise Conflict("the case came late and is not admitted")
     calendar = await routing.calendars.of(acting.agency)
-    clock = domain.preparation_clock(calendar, rules.answer_clock(agency), acting.now, await _meeting_on(routing, document))
+    clock = clocks.preparation_clock(calendar, rules.answer_clock(agency), acting.now, await _meeting_on(routing, document))
 
     def decision(current: Document) -> Change:
         chosen = unit or (current.get("proposal") or {}).get("unit")
@@ -171,7 +172,7 @@ def _admitted(case: Document, acting: Acting) -> Change:
 
 async def case_to_feedback(routing: Routing, acting: Acting, case_id: UUID, reason: str) -> None:
     """The office makes it feedback: its open questions follow, the code stays, the person is told (D3, D4)."""
-    reason = domain.needs_reason(reason)
+    reason = states.needs_reason(reason)
     after = await routing.cases.change(case_id, acting.agency, lambda case: _made_feedback(case, acting, reason))
     await afterwards.settle(routing, routing.cases, [after])
 
@@ -315,7 +316,7 @@ async def open_walk_in(
         "preferred_way": None,
         "incomplete": [],
         "files": [],
-        "questions": [domain.question_id(case_id, 1)],
+        "questions": [states.question_id(case_id, 1)],
         "registration_seq": 0,
         "speaking_order": None,
         "invited_on": None,
@@ -380,7 +381,7 @@ def _outcome(
             return domain.resolved(document, acting, who, outcome.text)
         case OutcomeKind.TO_WRITE:
             clock_rules = rules.written_clock(routing.agencies[acting.agency])
-            clock = domain.written_clock(calendar, clock_rules, acting.now, outcome.due) if outcome.due else None
+            clock = clocks.written_clock(calendar, clock_rules, acting.now, outcome.due) if outcome.due else None
             return domain.to_write(document, acting, who, outcome.unit or "", clock)
         case OutcomeKind.ESCALATED:
             return domain.escalated(document, acting, who, outcome.body.name, outcome.number, outcome.text)
@@ -415,7 +416,7 @@ def _known_unit(routing: Routing, acting: Acting, unit: str | None) -> None:
 async def start_written_clocks(routing: Routing, acting: Acting, dialogue_id: str, notice_at: datetime) -> None:
     """The notice is out: written answers without a date of the chair's are due D10's days after it. May be repeated."""
     calendar = await routing.calendars.of(acting.agency)
-    clock = domain.written_clock(calendar, rules.written_clock(routing.agencies[acting.agency]), notice_at, None)
+    clock = clocks.written_clock(calendar, rules.written_clock(routing.agencies[acting.agency]), notice_at, None)
     async for question_id in store.to_write_without_clock(routing.questions.collection, acting.agency, dialogue_id):
         await decide(routing, acting.agency, question_id, lambda d: domain.written_clock_started(d, acting, clock))
 

@@ -11,7 +11,8 @@ from kit.agency import Agency
 from kit.clock import format_moment
 from kit.web.rendering import format_phone
 from services.routing.questions import words
-from services.routing.questions.domain import Who, running_clock
+from services.routing.questions.clocks import running_clock
+from services.routing.questions.states import Who
 
 Document = Mapping[str, Any]
 EXCERPT = 160

@@ -8,7 +8,9 @@ from contracts.model import CaseSource, CaseStatus, Channel, LetterKind, Questio
 from kit.agency import Agency
 from kit.clock import format_date, local_date
 from kit.errors import NotFound
-from services.routing.questions.domain import Stage, running_clock, stage_of, state_of
+from services.routing.questions.clocks import running_clock
+from services.routing.questions.domain import Stage, stage_of
+from services.routing.questions.states import state_of
 
 Document = Mapping[str, Any]
 State = QuestionState

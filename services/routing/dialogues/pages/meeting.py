@@ -14,7 +14,7 @@ from kit.mongo import Document
 from kit.web import Submitted, read_form
 from services.routing.dialogues import agenda, forms, letters, usecases
 from services.routing.dialogues.pages.desk import Desk, Office, Reader, after, base, just_done
-from services.routing.questions import domain as questions_domain
+from services.routing.questions import clocks, states
 from services.routing.questions import store as questions_store
 from services.routing.questions import usecases as questions
 from services.routing.questions.usecases import Outcome, OutcomeKind
@@ -79,14 +79,14 @@ def router(desk: Desk) -> APIRouter:
             page=number,
             pages=pages,
             attendance=agenda.attendance(cases),
-            unrecorded=sum(questions_domain.is_open(i.question) and not _has_outcome(i.question) for i in items),
+            unrecorded=sum(states.is_open(i.question) and not _has_outcome(i.question) for i in items),
             begun=dialogue["starts_at"] is not None and dialogue["starts_at"] <= routing.clock(),
             attendance_names=ATTENDANCE,
             outcome_names=OUTCOMES,
             outcome_name=_outcome_name,
             has_outcome=_has_outcome,
             may_record=_may_record,
-            running_clock=questions_domain.running_clock,
+            running_clock=clocks.running_clock,
             kinds=KINDS,
             units=[(u.code, u.name) for u in agency.units_on(today)],
             form=form,
@@ -137,7 +137,7 @@ def router(desk: Desk) -> APIRouter:
         ready = [
             item.question["_id"]
             for item in agenda.agenda(dialogue, cases, found)
-            if item.is_absent and item.question.get("answer") and questions_domain.is_open(item.question)
+            if item.is_absent and item.question.get("answer") and states.is_open(item.question)
         ]
         answered = Outcome(OutcomeKind.ANSWERED_TO_ABSENT)
         who = questions.who_is(routing, session)
@@ -192,7 +192,7 @@ def _has_outcome(question: Document) -> bool:
 def _may_record(question: Document) -> bool:
     """Whether an outcome can still be recorded; what was given to a unit or to the level above goes on at its own page."""
     on_its_way = (QuestionState.TO_WRITE, QuestionState.ESCALATED)
-    return questions_domain.is_open(question) and questions_domain.state_of(question) not in on_its_way
+    return states.is_open(question) and states.state_of(question) not in on_its_way
 
 
 def _outcome_name(question: Document) -> str:

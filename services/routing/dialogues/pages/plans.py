@@ -14,7 +14,7 @@ from kit.mongo import Document
 from kit.web import Submitted, read_form
 from services.routing.dialogues import agenda, domain, forms, papers, store, usecases, waves
 from services.routing.dialogues.pages.desk import Again, Desk, Leadership, Office, Reader, after, base
-from services.routing.questions import domain as questions_domain
+from services.routing.questions import states
 from services.routing.questions import store as questions_store
 
 DEADLINES = {"report": "Báo cáo Giám đốc", "invitation": "Gửi giấy mời", "conclusion": "Thông báo kết luận"}
@@ -221,7 +221,7 @@ async def _overview(desk: Desk, dialogue: Document) -> dict[str, Any]:
         "attendance": agenda.attendance(cases),
         "contents": len(spoken),
         "ready": sum(q["state"] == "ready" for q in spoken),
-        "open_contents": sum(questions_domain.is_open(q) for q in spoken),
+        "open_contents": sum(states.is_open(q) for q in spoken),
     }
 
 

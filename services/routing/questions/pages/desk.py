@@ -21,7 +21,7 @@ from kit.web.rendering import Templates
 from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
 from services.routing.questions import acts, store, usecases, views
-from services.routing.questions.domain import Party, Who
+from services.routing.questions.states import Party, Who
 from services.routing.questions.store import Queue
 
 State = QuestionState

@@ -12,7 +12,7 @@ from kit.auth import Role, Session
 from kit.errors import Conflict, Invalid, NotFound
 from kit.mongo import Document
 from kit.web.forms import read_form
-from services.routing.questions import acts, domain, store, views, words
+from services.routing.questions import acts, states, store, views, words
 from services.routing.questions.acts import DeskAct
 from services.routing.questions.pages.desk import AtDesk, Desk
 from services.routing.questions.store import Queue
@@ -87,7 +87,7 @@ async def _question_page(
         "then": [act for act in offered if act.hands_on],
         "awaits_leadership": agency.assign_by.value == "leadership"
         and not desk.may_assign(session)
-        and domain.state_of(document) in domain.BEFORE_TRANSFER,
+        and states.state_of(document) in states.BEFORE_TRANSFER,
         "draft": draft if document.get("draft") else None,
         "values": draft,
         "opens_case": session.has(Role.OFFICE, Role.LEADERSHIP),
@@ -111,8 +111,8 @@ async def _act_page(
 
 async def _candidates(desk: Desk, document: Document) -> list[tuple[str, str]]:
     """Open questions of the same section and dialogue, which this one could be answered with."""
-    states = tuple(domain.OPEN_STATES - {QuestionState.SEALED, QuestionState.NEW})
-    asked = Queue(states=states, dialogue=document["dialogue"], section=document["section_no"])
+    shown = tuple(states.OPEN_STATES - {QuestionState.SEALED, QuestionState.NEW})
+    asked = Queue(states=shown, dialogue=document["dialogue"], section=document["section_no"])
     near = await store.queue(desk.questions, document["agency"], asked, limit=CANDIDATES)
     others = [q for q in near if q["_id"] != document["_id"]]
     rows = views.rows(others, desk.routing.agencies[document["agency"]], desk.routing.clock())
