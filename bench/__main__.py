@@ -37,13 +37,19 @@ def main() -> None:
     only = [name for name in given.only.upper().split(",") if name]
     if unknown := set(only) - {*ALL}:
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # brokers are stopped whoever ends the run
+    signal.signal(signal.SIGTERM, _interrupt)
     machine.pin_brokers()
     if given.growth:
         sys.exit(uvloop.run(growth.run([int(size) for size in given.sizes.split(",")])))
     if given.quick:
         sys.exit(uvloop.run(_quick()))
     uvloop.run(_full(only, given.pairs, given.seconds, given.warm_up))
+
+
+def _interrupt(*_: object) -> None:
+    """As Ctrl-C, once: brokers are stopped whoever ends the run."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.raise_signal(signal.SIGINT)
 
 
 async def _full(only: Sequence[str], pairs: int, seconds: float, warm_up: float) -> None:

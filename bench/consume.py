@@ -70,12 +70,13 @@ async def fill(kafka_bootstrap: str, topic: str, events: int, **_: Any) -> dict[
     """Registrations as intake publishes them, each of a person of its own."""
     event = samples.registration(0)
     template = event.encode()
+    head = headers(event)
     producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap, enable_idempotence=True, linger_ms=10)
     await producer.start()
     for n in range(events):
         subject = str(UUID(int=uuid4().int)).encode()
         value = template.replace(event.subject.encode(), subject).replace(b"SL-2026-000000", b"SL-2026-%06d" % n)
-        await producer.send(topic, value, key=subject, headers=headers(event))
+        await producer.send(topic, value, key=subject, headers=head)
     await producer.stop()
     return {"events": events}
 

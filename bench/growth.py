@@ -101,8 +101,6 @@ async def run(sizes: Sequence[int]) -> int:
             _tell(f"{size:,} registrations are in the stores")
             await _look(here, size, seen)
             before = size
-    for path, page in seen.items():
-        _tell(_line(path, page))
     results.keep("growth", {"sizes": list(sizes), "pages": {path: vars(page) for path, page in seen.items()}}, provenance)
     return 0 if all(page.bounded and page.growth <= GROWTH for page in seen.values()) else 1
 
@@ -126,6 +124,7 @@ async def _look(here: Machine, size: int, seen: dict[str, Seen]) -> None:
             page = seen.setdefault(said["page"], Seen())
             page.examined.append(said["examined"])
             page.milliseconds.append(said["milliseconds"])
+            _tell(_line(said["page"], page))
 
 
 async def look(kafka_bootstrap: str, mongodb_url: str, size: int, **_: Any) -> dict[str, bool]:

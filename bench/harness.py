@@ -28,11 +28,11 @@ Round = Callable[[Machine], Awaitable[Measure]]
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A second comparison from the same rounds: ours ÷ theirs of a figure in `beside`, or ours alone."""
+    """A second comparison from the same rounds: ours ÷ theirs of a figure in `beside`, or ours alone. No target: told only."""
 
     figure: str
     what: str
-    target: float
+    target: float | None = None
     at_most: bool = True
     ours_alone: bool = False
     unit: str = ""

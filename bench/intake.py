@@ -128,13 +128,14 @@ async def running(machine: Machine, side: str, prefix: str) -> AsyncIterator[tup
 async def _round(machine: Machine, side: str, *, kept_in: str = "", latencies: bool = False) -> Measure:
     prefix = machine.new_prefix()
     await prepare_database(machine, prefix)
-    beside: dict[str, float] = {}
     async with running(machine, side, prefix) as (target, child):
+        before = child.cpu()
         answers = [await closed_loop(target, connections=CONNECTIONS, seconds=machine.seconds)]
+        beside = {"cpu_us": 1e6 * (child.cpu() - before) / len(answers[0].accepted)}
         if latencies:
             answers.append(await open_loop(target, connections=CONNECTIONS, seconds=machine.seconds / 2, rate=RATE))
             answers.append(await closed_loop(target, connections=1, seconds=machine.seconds / 4))
-            beside = {"p99_ms": answers[1].p99_ms, "one_ms": answers[2].p50_ms}
+            beside |= {"p99_ms": answers[1].p99_ms, "one_ms": answers[2].p50_ms}
         await child.stop()
     if kept_in:
         await look_up(machine.client[f"{prefix}_{kept_in}"], answers)
@@ -179,6 +180,7 @@ R1 = Ratio(
     beside=(
         Beside("p99_ms", f"p99 at {RATE} POST/s, open loop", 0.7),
         Beside("one_ms", "median latency of one connection", 1.2),
+        Beside("cpu_us", "CPU of a POST, publishing included"),
     ),
 )
 R2 = Ratio(

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
+import psutil
+
 from contracts.topics import TOPICS, Topic
 from deploy.local.paths import ROOT
 from deploy.local.stack import LocalStack
@@ -101,9 +103,14 @@ class Child:
     side: str
     process: asyncio.subprocess.Process
 
-    @property
-    def pid(self) -> int:
-        return self.process.pid
+    def cpu(self) -> float:
+        """Seconds that it has computed, all threads together."""
+        used = psutil.Process(self.process.pid).cpu_times()
+        return float(used.user + used.system)
+
+    def megabytes(self) -> float:
+        """Its resident memory."""
+        return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
 
     async def hear(self, within: float = 300.0) -> dict[str, Any]:
         """The next thing it says."""

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import psutil
 from pydantic import SecretStr
 
 from bench import consume, intake
@@ -108,7 +107,7 @@ async def _intake(machine: Machine, prefix: str, earlier: int, later: int) -> li
         for wanted in (earlier, later):
             while accepted < wanted:
                 accepted += len((await closed_loop(target, connections=intake.CONNECTIONS, seconds=1.0)).accepted)
-            sizes.append(_megabytes(child))
+            sizes.append(child.megabytes())
         await _published(machine.client[f"{prefix}_intake"]["registrations"])
         await child.stop()
     return sizes
@@ -119,7 +118,7 @@ async def _after(child: Child, done: Callable[[], Awaitable[int]], count: int) -
         return await done() >= count
 
     await _until(reached)
-    return _megabytes(child)
+    return child.megabytes()
 
 
 async def _published(*outboxes: Collection) -> None:
@@ -136,11 +135,6 @@ async def _until(reached: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(_WITHIN):
         while not await reached():  # noqa: ASYNC110 - another process works
             await asyncio.sleep(0.2)
-
-
-def _megabytes(child: Child) -> float:
-    resident: int = psutil.Process(child.pid).memory_info().rss
-    return round(resident / 1e6, 1)
 
 
 def line(result: dict[str, Any]) -> str:

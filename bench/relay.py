@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from uuid_utils.compat import uuid7
 
 from bench import intake as intake_side
@@ -194,11 +194,11 @@ async def _rate(machine: Machine, side: str) -> float:
 
 
 async def _records(machine: Machine) -> int:
-    reader = AIOKafkaConsumer(bootstrap_servers=machine.stack.kafka_bootstrap)
+    topics = (REGISTRATIONS.name, INTAKE_LETTERS.name)
+    reader = AIOKafkaConsumer(*topics, bootstrap_servers=machine.stack.kafka_bootstrap)
     await reader.start()
     try:
-        partitions = [TopicPartition(t.name, n) for t in (REGISTRATIONS, INTAKE_LETTERS) for n in range(t.partitions)]
-        return sum((await reader.end_offsets(partitions)).values())
+        return sum((await reader.end_offsets(reader.assignment())).values())
     finally:
         await reader.stop()
 

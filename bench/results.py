@@ -99,8 +99,8 @@ def _row_beside(beside: Mapping[str, Any]) -> str:
     low, high = map(_number, beside["interval"])
     value = f"{_number(beside['value'])} [{low}, {high}] {beside['unit']}".strip()
     sign = "≤ " if beside["at_most"] else ""
-    floor = "" if beside["floor"] is None else f"{sign}{beside['floor']:g}"
-    return f"| | {beside['what']} | {value} | | {floor} | {sign}{beside['target']:g} | {_verdict(beside)} | | |"
+    floor, target = ("" if beside[name] is None else f"{sign}{beside[name]:g}" for name in ("floor", "target"))
+    return f"| | {beside['what']} | {value} | | {floor} | {target} | {_verdict(beside)} | | |"
 
 
 def _counts(results: Mapping[str, Any]) -> str:
