@@ -20,7 +20,7 @@ from kit.errors import Transient
 from kit.kafka import delete_topics, groups
 from kit.settings import ServiceSettings
 from services.notify.store import Ledger
-from services.notify.usecases import hold_unsent
+from services.notify.usecases import hold_restored
 
 BATCH_BYTES = 8 * 1024 * 1024
 SESSION = 15.0
@@ -28,7 +28,7 @@ SESSION = 15.0
 
 NEXT = """Next:
   1. doithoai migrate     makes indexes and topics
-  2. start the services, notify this once with DOITHOAI_HELD_AFTER_HOURS=0.01
+  2. start the services
   3. doithoai republish   tells each service what it missed
 docs/operations.md, “Restore from a backup”, says why, and what to look at afterwards."""
 
@@ -73,10 +73,10 @@ async def _delete_topics(settings: ServiceSettings) -> None:
 
 
 async def _hold_letters(settings: ServiceSettings) -> int:
-    """What was unsent at the backup may have been sent since."""
+    """What was unsent at the backup, or not yet asked for, may have been sent since."""
     client = mongo.connect(settings.mongodb_url, driver=settings.store_driver, timeout_ms=None)
     try:
-        return await hold_unsent(Ledger(client[f"{settings.mongodb_prefix}_notify"]), system_clock())
+        return await hold_restored(Ledger(client[f"{settings.mongodb_prefix}_notify"]), system_clock())
     finally:
         await mongo.close(client)
 

@@ -142,8 +142,11 @@ def message_id(row: Row, domain: str) -> str:
     return f"<{row['_id']}@{domain}>"
 
 
-def start(letter: LetterState, *, asked_at: datetime, now: datetime, held_after: timedelta, problem: str = "") -> Start:
-    """How a letter that has no row yet begins. `asked_at` is the event's own time; `problem` says why it cannot be worded."""
+def start(letter: LetterState, *, asked_at: datetime, now: datetime, held_before: datetime, problem: str = "") -> Start:
+    """How a letter that has no row yet begins. `asked_at` is the event's own time; `problem` says why it cannot be worded.
+
+    One that was asked for before `held_before` may have been sent by a ledger that is lost: a person decides.
+    """
     if letter.status == "withdrawn" or letter.recipient is None:
         return Start(S.WITHDRAWN, None, letter.reason or WITHDRAWN)
     if not letter.ways:
@@ -155,7 +158,7 @@ def start(letter: LetterState, *, asked_at: datetime, now: datetime, held_after:
         return Start(S.FAILED, None, NO_WAY)
     if letter.not_after is not None and letter.not_after < now:
         return Start(S.SKIPPED, way, EXPIRED)
-    if asked_at + held_after < now:
+    if asked_at < held_before:
         return Start(S.HELD, way, TOO_OLD)
     return Start(_BY_WAY[way], way)
 

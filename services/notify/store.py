@@ -15,7 +15,7 @@ import re
 from collections.abc import Collection as Several
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +32,8 @@ from services.notify.domain import FOR_STAFF, IN_FLIGHT, OPEN, STATUS, UNSENT, W
 LEDGER = "ledger"
 ERASED = "erased"
 OPENINGS = "openings"
+RESTORES = "restores"
+"""When the ledger was restored from a backup: {at}."""
 
 SPECS: tuple[CollectionSpec, ...] = (
     spec(
@@ -48,6 +50,7 @@ SPECS: tuple[CollectionSpec, ...] = (
         IndexModel([("agency", 1), ("case_number", 1), ("created_at", -1), ("_id", -1)], name="page_by_case"),
     ),
     CollectionSpec(ERASED),
+    CollectionSpec(RESTORES),
     CollectionSpec(OPENINGS, (IndexModel([("agency", 1), ("row", 1), ("at", 1)], name="row"),)),
     auth.STAFF_SPEC,
 )
@@ -114,6 +117,19 @@ class Ledger:
         self._rows: Collection = database[LEDGER]
         self._erased: Collection = database[ERASED]
         self._openings: Collection = database[OPENINGS]
+        self._restores: Collection = database[RESTORES]
+        self._restored_at: datetime | None = None
+
+    async def note_restore(self, at: datetime) -> None:
+        """What was sent between the backup and this moment is not in the ledger."""
+        await self._restores.insert_one({"at": at})
+
+    async def restored_at(self) -> datetime:
+        """The last restore; long ago if there was none. No process lives through one, so it is read once."""
+        if self._restored_at is None:
+            last = await self._restores.find_one({}, sort=[("at", -1)])
+            self._restored_at = last["at"] if last else datetime.min.replace(tzinfo=UTC)
+        return self._restored_at
 
     async def server_now(self) -> datetime:
         """The database's time: what falls due and whose lease is over is judged by it alone."""

@@ -64,7 +64,8 @@ async def take_letters(desk: Desk, events: Sequence[Event[LetterState]]) -> None
     second sees the other.
     """
     latest = newest(events)
-    rows = [await _row(desk, event) for event in latest]
+    held_before = max(desk.clock() - desk.held_after, await desk.ledger.restored_at())
+    rows = [await _row(desk, event, held_before) for event in latest]
     await desk.ledger.insert(rows)
     await _stop_withdrawn(desk, latest)
     await _stop_superseded(desk, rows)
@@ -72,11 +73,11 @@ async def take_letters(desk: Desk, events: Sequence[Event[LetterState]]) -> None
     desk.wake.ring()
 
 
-async def _row(desk: Desk, event: Event[LetterState]) -> Document:
+async def _row(desk: Desk, event: Event[LetterState], held_before: datetime) -> Document:
     letter = event.data
     now = desk.clock()
     acting = Acting(event.agency, ACTOR, now, event.correlationid)
-    begin = domain.start(letter, asked_at=event.time, now=now, held_after=desk.held_after, problem=_problem(letter))
+    begin = domain.start(letter, asked_at=event.time, now=now, held_before=held_before, problem=_problem(letter))
     act = acting.act(domain.EVENTS[begin.state], reason=begin.reason or None)
     state: Document = {
         "letter_id": domain.letter_id(event.agency, letter.letter_key),
@@ -175,8 +176,12 @@ async def _erase(desk: Desk, cases: Iterable[UUID]) -> None:
 # A restore
 
 
-async def hold_unsent(ledger: Ledger, now: datetime) -> int:
-    """Hold every letter that a restored ledger shows as not sent; returns how many. No sender may be running."""
+async def hold_restored(ledger: Ledger, now: datetime) -> int:
+    """Hold every letter that a restored ledger shows as not sent, and every one asked for until now that it will not know.
+
+    Returns how many of the first kind there are. No sender may be running.
+    """
+    await ledger.note_restore(now)
     rows = await ledger.unsent()
     for _id, agency in rows:
         acting = Acting(agency, ACTOR, now)

@@ -133,7 +133,6 @@ async def test_row21_backup_wipe_restore_republish(tmp_path: Path) -> None:
         await asyncio.to_thread(r.stack.wipe_mongodb)
         await r.run("restore", str(tmp_path / "backup"), "--yes-replace", "--delete-topics")
         await r.run("migrate")
-        r.stack.change_settings("notify", {"DOITHOAI_HELD_AFTER_HOURS": "0.01"})
         kept = await r.watcher.rows("intake", "registrations", events=False)
         lost = r.load.forget_all_but({row["person"]["email"] for row in kept})
         r.hit("registrations younger than the backup", lost)

@@ -29,7 +29,7 @@ from kit.files import FileStore
 from kit.kafka import Group, create_topics, delete_topics, groups
 from services.notify import domain
 from services.notify.store import SPECS, Ledger
-from services.notify.usecases import hold_unsent
+from services.notify.usecases import hold_restored
 from tests.waiting import eventually
 
 PREFIX = "backup"
@@ -169,7 +169,9 @@ def test_after_a_wipe_everything_is_as_it_was(client: Client, cli: CliRunner, tm
     assert result.exit_code == 0, result.output
     assert "doithoai migrate" in result.output
     assert "doithoai republish" in result.output
-    assert _content(client) == before
+    after = _content(client)
+    assert len(after.pop("notify.restores")) == 1, "when it was, and nothing else, is new"
+    assert after == before
 
 
 def test_files_of_a_backup_are_for_their_owner_alone(client: Client, tmp_path: Path) -> None:
@@ -310,7 +312,7 @@ async def test_what_the_backup_shows_as_unsent_waits_for_staff(mongodb_url: str,
     ledger = Ledger(live[f"{PREFIX}_notify"])
     waiting, sent = await _row(ledger, "waiting", state), await _row(ledger, "sent", domain.State.SENT)
 
-    assert await hold_unsent(ledger, NOW + timedelta(hours=1)) == 1
+    assert await hold_restored(ledger, NOW + timedelta(hours=1)) == 1
 
     row = await ledger.outbox.get(waiting, "son-la", events=True)
     assert (row["state"], row["reason"]) == (domain.State.HELD, domain.RESTORED)
@@ -318,7 +320,8 @@ async def test_what_the_backup_shows_as_unsent_waits_for_staff(mongodb_url: str,
     assert row["events"][-1]["type"] == "delivery.held.v1"
     assert (await ledger.get(sent, "son-la"))["state"] == domain.State.SENT
     assert await ledger.claim(10, "token", timedelta(minutes=1)) == []
-    assert await hold_unsent(ledger, NOW + timedelta(hours=2)) == 0
+    assert await hold_restored(ledger, NOW + timedelta(hours=2)) == 0
+    assert await ledger.restored_at() == NOW + timedelta(hours=2), "a letter asked for before that may have been sent"
     await mongo.close(live)
 
 

@@ -59,14 +59,14 @@ def after(row_: dict[str, Any], change: Change) -> dict[str, Any]:
     ],
 )
 def test_a_letter_begins_by_the_first_way_that_reaches_the_person(changes: dict[str, Any], state: State, way: Way | None) -> None:
-    begin = domain.start(letter(**changes), asked_at=NOW, now=NOW, held_after=DAY)
+    begin = domain.start(letter(**changes), asked_at=NOW, now=NOW, held_before=NOW - DAY)
     assert (begin.state, begin.way) == (state, way)
     assert begin.reason or state in (State.PENDING, State.TO_PRINT, State.TO_PHONE)
 
 
 @pytest.mark.parametrize(("age", "state"), [(DAY, State.PENDING), (DAY + timedelta(seconds=1), State.HELD)])
 def test_an_old_letter_without_a_row_is_held(age: timedelta, state: State) -> None:
-    assert domain.start(letter(), asked_at=NOW - age, now=NOW, held_after=DAY).state is state
+    assert domain.start(letter(), asked_at=NOW - age, now=NOW, held_before=NOW - DAY).state is state
 
 
 def test_one_row_per_letter_and_recipient() -> None:
