@@ -136,7 +136,7 @@ class Row:
         began = monotonic()
         await self.load.finish()
         await eventually(lambda: self._is_settled(letters), timeout, every=1.0)
-        self.settled_after = monotonic() - began
+        self.settled_after += monotonic() - began
 
     async def _is_settled(self, letters: Sequence[str]) -> bool:
         state = await self.unsettled(letters)
@@ -183,14 +183,13 @@ class Row:
         began = monotonic()
         found = but(await self.evidence())
         broken = violations(found)
-        self.judged_in = monotonic() - began
-        self._say(broken, found)
+        self.judged_in += monotonic() - began
         assert not broken, f"seed {SEED}: {json.dumps(broken, ensure_ascii=False, indent=1)}"
         return found
 
-    def _say(self, broken: Mapping[str, list[str]], found: Evidence) -> None:
+    def say(self, failure: str) -> None:
+        """Print and note what was done, what it met and how it ended; an empty `failure`: the row held."""
         sent, seconds = len(self.load.sent), self.load.seconds
-        told = dict(self.load.told())
         line = {
             "row": self.name,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -198,19 +197,21 @@ class Row:
             "injected": self.injected,
             "registrations": sent,
             "rate": round(sent / seconds, 1) if seconds else None,
-            "told": told,
+            "told": dict(self.load.told()),
             "hits": dict(self.hits),
-            "memory_mb": round(max((s.megabytes for s in found.sizes), default=0)),
+            "memory_mb": round(max((s.megabytes for s in self.sizes), default=0)),
+            "started_s": round(self.started_in),
+            "load_s": round(seconds),
             "settled_s": round(self.settled_after),
-            "violations": broken,
+            "judged_s": round(self.judged_in),
+            "failure": failure,
         }
-        print(f"\n{self.name} (seed {SEED})")
+        print(f"\n{self.name} (DOITHOAI_SEED={SEED})")
         print(f"  injected: {'; '.join(self.injected)}")
-        print(f"  load: {sent} registrations, {line['rate']}/s; clients were told {told}")
-        print(f"  hit: {dict(self.hits)}")
-        print(f"  checked: I1-I11; settled after {line['settled_s']} s, the largest process had {line['memory_mb']} MB")
-        print(f"  took: started in {self.started_in:.0f} s, load for {seconds:.0f} s, judged in {self.judged_in:.0f} s")
-        print(f"  result: {broken or 'held'}")
+        print(f"  load: {sent} registrations, {line['rate']}/s for {seconds:.0f} s; clients were told {line['told']}")
+        print(f"  hit: {line['hits']}")
+        print(f"  checked: I1-I11 {line['settled_s']} s after the load; the largest process had {line['memory_mb']} MB")
+        print(f"  result: {failure or 'passed'}")
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         with RESULTS.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -244,8 +245,9 @@ async def row(name: str, state: Path, **options: Any) -> AsyncIterator[Row]:
         made.started_in = monotonic() - began
         try:
             yield made
-        except BaseException:
-            print(f"\n{name}: DOITHOAI_SEED={SEED} reproduces this; injected {made.injected}, hit {dict(made.hits)}")
+            made.say("")
+        except BaseException as error:
+            made.say(f"{type(error).__name__}: {error}"[:2000])
             raise
         finally:
             await made.close()

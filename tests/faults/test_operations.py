@@ -99,6 +99,7 @@ async def test_row18_services_before_their_infrastructure(tmp_path: Path) -> Non
             r.inject("four services started first, Kafka (empty) 8 s later, MongoDB after it, then the topics")
             r.hit("services that waited without a crash", len(pids))
             await r.judge()
+            r.say("")
         finally:
             await r.close()
     finally:
