@@ -20,6 +20,7 @@ from cli.up import run_command
 from deploy.local.paths import LOCAL, ROOT
 from deploy.local.ports import SERVICES
 from kit.agency import load_agencies
+from services.notify.sender import BATCH
 from tests.faults.evidence import Evidence, Poison, Size, Window, durable_effects, gather
 from tests.faults.invariants import offsets_ahead, violations
 from tests.faults.load import Load, Sent
@@ -31,8 +32,8 @@ from tests.waiting import eventually
 SEED = int(os.environ.get("DOITHOAI_SEED", "20261121"))
 RATE = 50
 RESULTS = LOCAL / "faults" / "results.jsonl"
-AT_ONCE = 80
-"""Letters that a notify process may hold between SENDING and their outcome: four senders, twenty each."""
+AT_ONCE = 4 * BATCH
+"""Letters that a notify process may hold between SENDING and their written outcome: four senders, a batch each."""
 
 EFFECTS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "routing": ("cases", {}),
