@@ -106,13 +106,18 @@ class Facts:
         return [{**row["_id"], "n": row["n"]} async for row in aggregate(self.collection, stages)]
 
     async def candidates(
-        self, agency: str, kinds: Iterable[FactKind], first_day: date, until: date
+        self, agency: str, kinds: Iterable[FactKind], measure: Measure, first_day: date, until: date
     ) -> AsyncIterator[tuple[str, bool, list[Flow]]]:
-        """(label, sealed, flows) of the facts that may be in a cell of a period: those that moved in it or were still open."""
+        """(label, sealed, flows of the measure) of the facts that may be in a cell of a period: those that moved in it or were
+        still open.
+        """
         reaching = [{"last": {"$gte": first_day.isoformat()}}, {"settled": False}]
         query = {"agency": agency, "kind": {"$in": sorted(kinds)}, "$or": reaching, "first": {"$lt": until.isoformat()}}
-        async for row in self.collection.find(query, {"label": 1, "sealed": 1, "flows": 1}):
-            yield row["label"], row["sealed"], [_flow(f) for f in row["flows"]]
+        # A fact has a dozen flows, of which a cell counts one or two.
+        counted = {"$filter": {"input": "$flows", "cond": {"$eq": ["$$this.measure", measure.value]}}}
+        async for row in self.collection.find(query, {"label": 1, "sealed": 1, "flows": counted}):
+            if row["flows"]:
+                yield row["label"], row["sealed"], [_flow(f) for f in row["flows"]]
 
     async def dialogues_of_year(self, agency: str, year: int) -> list[Document]:
         """(label, details) of a plan year's dialogues, in their order."""
@@ -202,7 +207,8 @@ class Buckets:
                 {"$match": {"dirty": True, "agency": agency, **some}},
                 {"$group": {"_id": None, "waiting": {"$sum": 1}, "since": {"$min": "$dirty_since"}}},
             ]
-            async for row in aggregate(collection, stages):
+            # Without the hint every day of the agency is read to see that none waits.
+            async for row in aggregate(collection, stages, hint="dirty"):
                 waiting += row["waiting"]
                 since.append(row["since"])
         return Freshness(waiting, min(since, default=None))

@@ -135,7 +135,8 @@ async def listing(reporting: Reporting, agency: Agency, period: Period, cell: Ce
     until = cut_off(reporting, period)
     counts: Counter[str] = Counter()
     sealed = 0
-    async for label, is_sealed, flows in reporting.facts.candidates(agency.code, SOURCES[cell.measure], period.first_day, until):
+    candidates = reporting.facts.candidates(agency.code, SOURCES[cell.measure], cell.measure, period.first_day, until)
+    async for label, is_sealed, flows in candidates:
         n = Tally(sums_of(flows, period.first_day, until)).count(cell)
         if is_sealed:
             sealed += n
