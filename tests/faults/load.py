@@ -79,7 +79,7 @@ class Sent:
 class Load:
     """Sends registrations at a rate, each until it is accepted; the same Idempotency-Key on every try."""
 
-    def __init__(self, base: str, plans: dict[str, str], consents: dict[str, str], seed: int, *, patience: float = 10) -> None:
+    def __init__(self, base: str, plans: dict[str, str], consents: dict[str, str], seed: int, *, patience: float = 20) -> None:
         self.sent: list[Sent] = []
         self.in_flight = 0
         self.accepted = 0
