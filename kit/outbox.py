@@ -329,7 +329,7 @@ class Relay:
         publisher: Publisher,
         outboxes: Sequence[Outbox],
         *,
-        in_flight: int = 500,
+        in_flight: int = 2_000,
         backlog: int = 5_000,
         sweep_every: float = 1.0,
         overdue_after: timedelta = timedelta(seconds=5),
