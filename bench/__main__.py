@@ -26,7 +26,7 @@ QUICK_SECONDS, QUICK_WARM_UP, QUICK_PAIRS = 2.0, 0.7, 3
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--only", default="", help=f"some of {', '.join(ALL)}, separated by commas")
-    parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--pairs", type=int, default=results.FULL)
     parser.add_argument("--seconds", type=float, default=5.0, help="of a round")
     parser.add_argument("--warm-up", type=float, default=1.0)
     kind = parser.add_mutually_exclusive_group()

@@ -26,6 +26,7 @@ from kit.acting import Acting
 from kit.clock import system_clock
 from kit.consumer import Consumer, Handle, Reject, Subscription
 from kit.deadletters import DeadLetters
+from kit.errors import Transient
 from kit.kafka import KafkaPublisher, groups
 from kit.mongo import Document
 from kit.outbox import Relay, headers
@@ -305,7 +306,10 @@ async def _cpu_per_event(machine: Machine, processes: int) -> Measure:
 
 
 async def _joined(machine: Machine, group: str, members: int) -> bool:
-    found = await groups(machine.stack.kafka_bootstrap, group)
+    try:
+        found = await groups(machine.stack.kafka_bootstrap, group)
+    except Transient:  # the group is being formed
+        return False
     return [one.members for one in found] == [members]
 
 

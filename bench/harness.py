@@ -105,6 +105,7 @@ def summary(ratio: Ratio, ours: Sequence[Measure], theirs: Sequence[Measure]) ->
         "what": ratio.what,
         "unit": ratio.unit,
         "pairs": len(ratios),
+        "most_pairs": ratio.most_pairs,
         "ratio": round(interval.median, 4),
         "interval": [round(interval.low, 4), round(interval.high, 4)],
         "same_against_same": [round(null.low, 4), round(null.high, 4)],

@@ -35,7 +35,7 @@ from services.intake.usecases import Intake, register
 DOCUMENTS_A_SECOND = 9_000
 """More than a relay can publish: a round ends by time, not for want of documents."""
 AT_WORK = 2_000
-VISIBLE_POSTS = 100
+VISIBLE_POSTS = 60
 
 
 # Both

@@ -13,6 +13,8 @@ RESULTS = ROOT / "bench" / "results.json"
 README = ROOT / "bench" / "README.md"
 PROGRESS = ROOT / ".local" / "bench-progress.json"
 """Ratios that the run under way has measured; gone when it ends."""
+FULL = 9
+"""Pairs of a whole run."""
 _BEGIN, _END = "<!-- results -->\n", "<!-- end of results -->\n"
 _VERDICTS = {"target": "target met", "floor": "floor held, target missed", "missed": "**missed**"}
 
@@ -41,9 +43,15 @@ def keep(name: str, result: Mapping[str, Any], provenance: Provenance) -> None:
     if results.get(name, {}).get("pairs", 0) > result.get("pairs", 0):
         return
     results[name] = {**result, **asdict(provenance)}
+    results = dict(sorted(results.items(), key=lambda row: (not row[0].startswith("R"), _number_of(row[0]), row[0])))
     RESULTS.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     before, _, rest = README.read_text(encoding="utf-8").partition(_BEGIN)
     README.write_text(f"{before}{_BEGIN}{_table(results)}{_END}{rest.partition(_END)[2]}", encoding="utf-8")
+
+
+def _number_of(name: str) -> int:
+    """R3P → 3."""
+    return int("".join(c for c in name if c.isdigit()) or 0)
 
 
 def done() -> list[str]:
@@ -92,7 +100,8 @@ def _row(name: str, result: Mapping[str, Any]) -> str:
     floor, target = (("–" if value is None else f"{sign}{value:g}") for value in (result["floor"], result["target"]))
     ours, theirs = _middle(result["ours"]), _middle(result["baseline"])
     cells = (name, result["what"], f"**{_number(result['ratio'])}** [{low}, {high}]", f"[{null_low}, {null_high}]", floor, target)
-    return f"| {' | '.join(cells)} | {_verdict(result)} | {ours} {result['unit']} | {theirs} |"
+    few = f" ({result['pairs']} of {FULL} pairs)" if result["pairs"] < min(FULL, result["most_pairs"]) else ""
+    return f"| {' | '.join(cells)} | {_verdict(result)}{few} | {ours} {result['unit']} | {theirs} |"
 
 
 def _row_beside(beside: Mapping[str, Any]) -> str:
