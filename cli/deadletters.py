@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from cli.migrate import SERVICES
+from cli.printing import console
 from contracts.topics import TOPICS
 from kit import mongo
 from kit.clock import format_moment
@@ -17,8 +17,10 @@ from kit.kafka import KafkaPublisher
 from kit.settings import ServiceSettings
 
 app = typer.Typer(no_args_is_help=True, help="Records that could not be handled.")
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask")]
 T = TypeVar("T")
-Row = Annotated[str, typer.Argument(help="The row's id, or its first characters")]
+Row = Annotated[str | None, typer.Argument(help="The row's id, or its first characters")]
+All = Annotated[bool, typer.Option("--all", help="Every dead letter of --service, instead of one row")]
 Service = Annotated[str | None, typer.Option("--service", help="Whose row: several services may have read the same record")]
 
 
@@ -26,19 +28,23 @@ Service = Annotated[str | None, typer.Option("--service", help="Whose row: sever
 def list_rows() -> None:
     """Every dead letter: where it came from and why, newest first. The content is not shown (it may be personal)."""
 
-    async def rows(service: str, letters: DeadLetters) -> list[tuple[str, dict[str, Any]]]:
-        return [(service, row) for row in await letters.find()]
+    async def rows(service: str, letters: DeadLetters) -> tuple[list[tuple[str, dict[str, Any]]], int]:
+        found = [(service, row) for row in await letters.find()]
+        return found, await letters.count() - len(found)
 
     table = Table("id", "service", "topic", "partition", "offset", "since", "reason", title="Dead letters")
-    found = [pair for pairs in asyncio.run(_everywhere(rows)) for pair in pairs]
+    everywhere = asyncio.run(_everywhere(rows))
+    found = [pair for pairs, _ in everywhere for pair in pairs]
     for service, row in found:
         place = (row["topic"], str(row["partition"]), str(row["offset"]))
         table.add_row(row["_id"][:12], service, *place, format_moment(row["at"]), row["reason"])
-    Console().print(table if found else "No dead letters.")
+    console().print(table if found else "No dead letters.")
+    if more := sum(more for _, more in everywhere):
+        typer.echo(f"… and {more} older ones")
 
 
 @app.command("show")
-def show(row: Row, service: Service = None) -> None:
+def show(row: Annotated[str, typer.Argument(help="The row's id, or its first characters")], service: Service = None) -> None:
     """One dead letter with its content. It may hold personal data: look at it, do not pass it on."""
     owner, found = _one(row, service)
     typer.echo(f"{found['_id']}  {owner}  {found['topic']}[{found['partition']}]@{found['offset']}  {found['reason']}")
@@ -46,21 +52,37 @@ def show(row: Row, service: Service = None) -> None:
 
 
 @app.command("replay")
-def replay(row: Row, service: Service = None) -> None:
+def replay(row: Row = None, service: Service = None, every: All = False) -> None:
     """Publish the record again, unchanged, and remove the row. Do this after the cause was mended."""
-    owner, found = _one(row, service)
-    asyncio.run(_replay(owner, found))
-    typer.echo(f"{found['_id'][:12]} was published to {found['topic']} again")
+    owner, chosen = _chosen(row, service, every)
+    asyncio.run(_replay(owner, chosen))
 
 
 @app.command("drop")
-def drop(row: Row, service: Service = None, yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False) -> None:
+def drop(row: Row = None, service: Service = None, every: All = False, yes: Yes = False) -> None:
     """Remove a dead letter for good."""
-    owner, found = _one(row, service)
+    owner, chosen = _chosen(row, service, every)
     if not yes:
-        typer.confirm(f"Remove {found['_id'][:12]} ({found['topic']}, {found['reason']}) for good?", abort=True)
-    asyncio.run(_with(owner, lambda letters: letters.drop(found["_id"])))
+        first = chosen[0]
+        what = f"{len(chosen)} dead letters of {owner}" if every else f"{first['_id'][:12]} ({first['topic']}, {first['reason']})"
+        typer.confirm(f"Remove {what} for good?", abort=True)
+    asyncio.run(_drop(owner, chosen))
     typer.echo("removed")
+
+
+def _chosen(row: str | None, service: str | None, every: bool) -> tuple[str, list[dict[str, Any]]]:
+    """The service and the row named, or all its rows in the order in which they were published."""
+    if row is not None and not every:
+        owner, found = _one(row, service)
+        return owner, [found]
+    if row is not None or not every or service not in SERVICES:
+        typer.echo("Name one row, or --all with --service.", err=True)
+        raise typer.Exit(2)
+    rows = asyncio.run(_with(service, lambda letters: letters.find(limit=0)))
+    if not rows:
+        typer.echo(f"{service} has no dead letters.", err=True)
+        raise typer.Exit(1)
+    return service, sorted(rows, key=lambda letter: (letter["topic"], letter["partition"], letter["offset"]))
 
 
 def _one(prefix: str, service: str | None) -> tuple[str, dict[str, Any]]:
@@ -75,12 +97,24 @@ def _one(prefix: str, service: str | None) -> tuple[str, dict[str, Any]]:
     return found[0]
 
 
-async def _replay(service: str, row: dict[str, Any]) -> None:
-    topic = next(t for t in TOPICS if t.name == row["topic"])
+async def _replay(service: str, rows: list[dict[str, Any]]) -> None:
     publisher = KafkaPublisher(ServiceSettings().kafka_bootstrap)
-    await publisher.publish(topic, row["key"] or b"", row["value"] or b"")
-    await publisher.stop()
-    await _with(service, lambda letters: letters.drop(row["_id"]))
+    try:
+        for row in rows:
+            topic = next(t for t in TOPICS if t.name == row["topic"])
+            await publisher.publish(topic, row["key"] or b"", row["value"] or b"")
+            await _drop(service, [row])
+            typer.echo(f"{row['_id'][:12]} was published to {topic.name} again")
+    finally:
+        await publisher.stop()
+
+
+async def _drop(service: str, rows: list[dict[str, Any]]) -> None:
+    async def each(letters: DeadLetters) -> None:
+        for row in rows:
+            await letters.drop(row["_id"])
+
+    await _with(service, each)
 
 
 async def _with(service: str, use: Callable[[DeadLetters], Awaitable[T]]) -> T:

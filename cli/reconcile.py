@@ -5,7 +5,6 @@ show as a difference; run it again, what stays is wrong.
 """
 
 import asyncio
-import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,9 +13,9 @@ from uuid import UUID
 
 import typer
 from pymongo.errors import PyMongoError
-from rich.console import Console
 from rich.table import Table
 
+from cli.printing import console
 from contracts.model import CLOSED_STATES, CaseSource, LetterKind, QuestionState
 from kit import mongo
 from kit.mongo import Client, Document
@@ -27,7 +26,6 @@ from services.reporting.store import fact_id
 UNPLACED = "(no dialogue yet)"
 _RECEIPTS = [LetterKind.RECEIPT.value, LetterKind.LATE.value]
 _SHOWN = 200
-_PIPED_WIDTH = 150
 _SUMS = "received = routed = notified = reported; questions = ended + open + merged"
 
 
@@ -189,19 +187,19 @@ def _differs(result: Reconciled, document: Document, what: str) -> None:
 
 
 def _print(result: Reconciled) -> None:
-    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+    shown = console()
     columns = ("received", "routed", "walk-ins", "questions", "ended", "open", "merged", "notified", "reported")
     table = Table("agency", "dialogue", *columns, title="Registrations and questions by dialogue", caption=_SUMS)
     for (agency, dialogue), line in sorted(result.lines.items()):
         table.add_row(agency, dialogue, *(str(getattr(line, name.replace("-", "_"))) for name in columns))
-    console.print(table)
+    shown.print(table)
     if not result.differences:
-        console.print("Everything agrees.")
+        shown.print("Everything agrees.")
         return
     differences = Table("agency", "case", "what differs", title=f"{len(result.differences)} differences")
     for row in result.differences[:_SHOWN]:
         differences.add_row(*row)
-    console.print(differences)
+    shown.print(differences)
     if len(result.differences) > _SHOWN:
-        console.print(f"… and {len(result.differences) - _SHOWN} more")
-    console.print("What is on its way may show here; run this again, what stays is wrong.")
+        shown.print(f"… and {len(result.differences) - _SHOWN} more")
+    shown.print("What is on its way may show here; run this again, what stays is wrong.")

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from cli.printing import console
 from kit import mongo
 from kit.acting import Acting
 from kit.agency import load_agencies
@@ -90,7 +90,7 @@ def list_accounts(agency: AgencyCode) -> None:
             table.add_row(a["username"], a["name"], " ".join(a["roles"]), a["unit"] or "", " ".join(a["permissions"]), state)
 
     _run(rows)
-    Console().print(table)
+    console().print(table)
 
 
 def _acting(agency: str) -> Acting:

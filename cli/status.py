@@ -6,10 +6,10 @@ from importlib import import_module
 
 import typer
 from pymongo.errors import PyMongoError
-from rich.console import Console
 from rich.table import Table
 
 from cli.migrate import SERVICES
+from cli.printing import console
 from kit import kafka, mongo
 from kit.deadletters import DeadLetters
 from kit.errors import Transient
@@ -28,15 +28,15 @@ class Waiting:
 def status() -> None:
     """Show where work waits: everything at nought is a system that has caught up."""
     settings = ServiceSettings()
-    console = Console()
+    shown = console()
     reached = True
     try:
-        console.print(_waiting_table(asyncio.run(waiting(settings))))
+        shown.print(_waiting_table(asyncio.run(waiting(settings))))
     except PyMongoError as error:
         typer.echo(f"MongoDB does not answer: {type(error).__name__}.", err=True)
         reached = False
     try:
-        console.print(_groups_table(asyncio.run(kafka.groups(settings.kafka_bootstrap, f"{settings.kafka_group_prefix}."))))
+        shown.print(_groups_table(asyncio.run(kafka.groups(settings.kafka_bootstrap, f"{settings.kafka_group_prefix}."))))
     except Transient as error:
         typer.echo(f"Kafka does not answer at {settings.kafka_bootstrap}: {error}.", err=True)
         reached = False
@@ -70,6 +70,8 @@ def _waiting_table(found: list[Waiting]) -> Table:
 def _groups_table(groups: list[kafka.Group]) -> Table:
     table = Table("group", "members", "topic", "records behind", title="In Kafka")
     for group in groups:
-        for topic, behind in sorted(group.behind.items()) or [("nothing read yet", 0)]:
+        for topic, behind in sorted(group.behind.items()):
             table.add_row(group.name, str(group.members), topic, str(behind))
+        if not group.behind:
+            table.add_row(group.name, str(group.members), "being shared out", "?")
     return table

@@ -66,9 +66,9 @@ class DeadLetters:
                 raise
 
     async def find(self, row: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
-        """Newest first; with `row`, those whose id begins so."""
+        """Newest first, all of them with limit 0; with `row`, those whose id begins so."""
         query = {"_id": {"$gte": row, "$lt": row + "g"}} if row else {}
-        return await self._rows.find(query).sort("at", -1).limit(limit).to_list(limit)
+        return await self._rows.find(query).sort("at", -1).limit(limit).to_list(limit or None)
 
     async def drop(self, row: str) -> bool:
         """Remove one row for good."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Container, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from time import monotonic
@@ -12,10 +12,10 @@ from zlib import crc32
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, TopicAlreadyExistsError
 
-from contracts.topics import Topic
+from contracts.topics import TOPICS, Topic
 from kit import metrics
 from kit.errors import Permanent, Transient
 from kit.logging import get_logger
@@ -244,7 +244,8 @@ async def groups(bootstrap: str, prefix: str) -> list[Group]:
         await admin.start()
         await reader.start()
         names = sorted(group[0] for group in await admin.list_consumer_groups() if group[0].startswith(prefix))
-        return [await _group(admin, reader, name) for name in names]
+        there = await reader.topics()
+        return [await _group(admin, reader, name, there) for name in names]
     except (KafkaError, OSError) as error:
         raise Transient(f"no broker: {type(error).__name__}") from None
     finally:
@@ -252,12 +253,14 @@ async def groups(bootstrap: str, prefix: str) -> list[Group]:
         await admin.close()
 
 
-async def _group(admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer, name: str) -> Group:
+async def _group(admin: AIOKafkaAdminClient, reader: AIOKafkaConsumer, name: str, there: Container[str]) -> Group:
     # One group at a time: aiokafka 0.14 misreads an answer about several.
     (answer,) = await admin.describe_consumer_groups([name])
     members = answer.groups[0][5]
     offsets = {partition: at.offset for partition, at in (await admin.list_consumer_group_offsets(name)).items()}
-    partitions = offsets.keys() | {partition for member in members for partition in _assigned(member[4])}
+    # What is subscribed to counts before anybody was given it: right after the topics were made anew nobody has them.
+    wanted = {p for member in members for p in (*_assigned(member[4]), *_subscribed(member[3])) if p.topic in there}
+    partitions = offsets.keys() | wanted
     starts, ends = await reader.beginning_offsets(partitions), await reader.end_offsets(partitions)
     behind: dict[str, int] = {}
     for partition in partitions:
@@ -271,3 +274,9 @@ def _assigned(assignment: bytes) -> list[TopicPartition]:
         return []
     partitions: list[TopicPartition] = ConsumerProtocolMemberAssignment.decode(assignment).partitions()
     return partitions
+
+
+def _subscribed(metadata: bytes) -> list[TopicPartition]:
+    """Every partition of the topics that a member subscribes to."""
+    names: set[str] = set(ConsumerProtocolMemberMetadata.decode(metadata).subscription) if metadata else set()
+    return [TopicPartition(topic.name, number) for topic in TOPICS if topic.name in names for number in range(topic.partitions)]

@@ -52,7 +52,7 @@ class Operator:
         return said
 
     async def _run(self, *command: str, answer: str = "") -> tuple[int, str]:
-        env = {**self.stack.command_env(), "COLUMNS": "160"}
+        env = self.stack.command_env()
         line = [sys.executable, "-m", "cli", *command]
         done = await asyncio.to_thread(
             subprocess.run, line, env=env, cwd=ROOT, input=answer, capture_output=True, text=True, check=False
@@ -138,6 +138,59 @@ async def test_row_hour_a_poison_record(operator: Operator) -> None:
     assert "0912" in await operator.types("deadletters", "show", row, "--service", "notify")
     await operator.types("deadletters", "drop", row, "--service", "notify", answer="y\n")
     await operator.is_calm()
+
+
+async def test_row_hour_a_halted_consumer(operator: Operator) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=operator.stack.kafka_bootstrap) as producer:
+        for _ in range(150):
+            await producer.send(INTAKE_LETTERS.name, b"bad code was shipped", key=b"x", partition=0)
+    await operator.sees("ConsumerHalted", "ConsumerBehind")
+    await operator.stop("notify")
+    operator.stack.change_settings("notify", {"DOITHOAI_DEAD_LETTER_LIMIT": "100000"})
+    await operator.start("notify")
+    await operator.sees("DeadLetters")
+    assert "… and 50 older ones" in await operator.types("deadletters", "list")
+    await operator.types("deadletters", "drop", "--all", "--service", "notify", answer="y\n")
+    operator.stack.change_settings("notify", {"DOITHOAI_DEAD_LETTER_LIMIT": "100"})
+    await operator.stop("notify")
+    await operator.start("notify")
+    await operator.is_calm()
+
+
+async def test_row_hour_a_database_that_is_down(operator: Operator) -> None:
+    async with operator.people():
+        await operator.stop("mongodb")
+        await operator.sees("RegistrationsUnavailable")
+        await operator.start("mongodb")
+    await operator.is_calm()
+
+
+async def test_row_hour_kafka_has_lost_its_data(operator: Operator) -> None:
+    async with operator.people():
+        await asyncio.sleep(3)
+    await operator.is_calm()
+    await asyncio.to_thread(operator.stack.wipe_kafka)
+    operator.note("Kafka has lost everything")
+    await operator.stop(*SERVICES)
+    await operator.types("migrate")
+    await operator.start(*SERVICES)
+    await operator.types("republish")
+    await operator.is_calm()
+    assert "Everything agrees" in await operator.types("reconcile")
+
+
+async def test_row_hour_kafka_has_lost_its_data_and_the_services_ran_on(operator: Operator) -> None:
+    async with operator.people(rate=1):
+        await asyncio.to_thread(operator.stack.wipe_kafka)
+        operator.note("Kafka has lost everything")
+        await operator.types("migrate")
+    await operator.types("republish")
+    await operator.is_calm()
+    await operator.stop(*SERVICES)
+    await operator.start(*SERVICES)
+    await operator.types("republish")
+    await operator.is_calm()
+    assert "Everything agrees" in await operator.types("reconcile")
 
 
 async def test_row_hour_a_stuck_consumer(operator: Operator) -> None:

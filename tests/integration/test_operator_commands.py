@@ -44,7 +44,6 @@ def settings(mongodb_url: str, kafka_bootstrap: str, monkeypatch: pytest.MonkeyP
     }
     for name, value in values.items():
         monkeypatch.setenv(f"DOITHOAI_{name}", value)
-    monkeypatch.setenv("COLUMNS", "200")
     yield
     with MongoClient[dict[str, object]](mongodb_url) as client:
         for service in ("intake", "routing", "notify", "reporting"):
@@ -89,18 +88,32 @@ def test_dropping_asks_first(read_by_two: None) -> None:
     assert run("deadletters", "list").output.count(ID) == 2
 
 
+def test_all_of_a_service_are_dropped_and_no_others(read_by_two: None) -> None:
+    assert run("deadletters", "drop", "--all").exit_code == 2
+    assert run("deadletters", "drop", ID, "--all", "--service", "notify").exit_code == 2
+    refused = CliRunner().invoke(app, ["deadletters", "drop", "--all", "--service", "notify"], input="n\n")
+    assert "1 dead letters of notify" in refused.output
+    assert run("deadletters", "list").output.count(ID) == 2
+    assert run("deadletters", "drop", "--all", "--service", "notify", "--yes").exit_code == 0
+    assert run("deadletters", "list").output.count(ID) == 1
+    assert run("deadletters", "drop", "--all", "--service", "notify", "--yes").exit_code == 1
+
+
 def test_an_unknown_row_is_said_to_be_unknown() -> None:
     unknown = run("deadletters", "show", "abc123")
     assert unknown.exit_code == 1
     assert "0 dead letters" in unknown.output
 
 
-async def test_a_replayed_record_is_in_its_topic_again_and_its_row_is_gone(read_by_two: None, kafka_bootstrap: str) -> None:
+@pytest.mark.parametrize("which", [ID, "--all"])
+async def test_a_replayed_record_is_in_its_topic_again_and_its_row_is_gone(
+    read_by_two: None, kafka_bootstrap: str, which: str
+) -> None:
     await create_topics(kafka_bootstrap, [SURVEYS])
     async with AIOKafkaConsumer(SURVEYS.name, bootstrap_servers=kafka_bootstrap, auto_offset_reset="latest") as consumer:
         await consumer.seek_to_end()
         from_here = {partition: await consumer.position(partition) for partition in consumer.assignment()}
-        done = await asyncio.to_thread(run, "deadletters", "replay", ID, "--service", "notify")
+        done = await asyncio.to_thread(run, "deadletters", "replay", which, "--service", "notify")
         assert done.exit_code == 0, done.output
         for partition, offset in from_here.items():
             consumer.seek(partition, offset)
