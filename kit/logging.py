@@ -11,6 +11,8 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
+from kit.tracing import current_trace
+
 ALLOWED = frozenset(
     """event level timestamp logger service agency topic partition offset sequence type subject_type correlationid trace count
     seconds milliseconds port host path method status code attempt reason index collection driver error where group state kind
@@ -21,6 +23,13 @@ ALLOWED = frozenset(
 
 def _only_allowed(_: Any, __: str, event: EventDict) -> EventDict:
     return {k: v if k in ALLOWED else f"<{type(v).__name__}>" for k, v in event.items()}
+
+
+def _traced(_: Any, __: str, event: EventDict) -> EventDict:
+    # Read here rather than bound for each request: few requests write a line.
+    if trace := current_trace():
+        event.setdefault("trace", trace)
+    return event
 
 
 def _error_type_and_place(_: Any, __: str, event: EventDict) -> EventDict:
@@ -57,6 +66,7 @@ def configure(service: str, *, level: str = "INFO", form: str = "json") -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _traced,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _error_type_and_place,

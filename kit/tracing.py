@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-import structlog
-
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _trace: ContextVar[str] = ContextVar("trace", default="")
 
@@ -28,7 +26,6 @@ def tracing(trace: str) -> Iterator[None]:
     """Do what is inside under this trace id: `current_trace()` and every log line carry it."""
     token = _trace.set(trace)
     try:
-        with structlog.contextvars.bound_contextvars(trace=trace):
-            yield
+        yield
     finally:
         _trace.reset(token)

@@ -15,10 +15,12 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, time
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, TypeVar, get_origin
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
+from email_validator.rfc_constants import EMAIL_MAX_LENGTH, LOCAL_PART_MAX_LENGTH
 from fastapi import HTTPException, Request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from starlette.datastructures import UploadFile
@@ -64,9 +66,24 @@ def _line(value: str) -> str:
     return value
 
 
+def _mobile_numbers() -> re.Pattern[str]:
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region("VN")
+    assert metadata is not None  # noqa: S101 - the library knows Việt Nam
+    assert metadata.mobile is not None  # noqa: S101
+    return re.compile(metadata.mobile.national_number_pattern or "(?!)")
+
+
+_MOBILE = _mobile_numbers()
+_AS_WRITTEN = str.maketrans("", "", " .-")
+
+
 def _phone(value: str) -> str:
     """E.164 (+84912345678) of a number as people in Việt Nam write it."""
     value = tidy(value)
+    # What nearly everybody gives. The library comes to the same, by the same pattern, in twenty times the time.
+    digits = value.translate(_AS_WRITTEN)
+    if digits.isascii() and digits.startswith("0") and _MOBILE.fullmatch(digits, 1):
+        return f"+84{digits[1:]}"
     try:
         number = phonenumbers.parse(value[:40], "VN")
     except phonenumbers.NumberParseException:
@@ -76,12 +93,25 @@ def _phone(value: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+_PLAIN_ADDRESS = re.compile(r"(?P<local>[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*)@(?P<domain>[A-Za-z0-9.-]+)")
+
+
 def _email(value: str) -> str:
     """The address, normalised; its domain is not looked up."""
+    value = tidy(value)
+    plain = _PLAIN_ADDRESS.fullmatch(value)
     try:
-        return validate_email(tidy(value), check_deliverability=False, allow_smtputf8=False).normalized
+        if plain and len(plain["local"]) <= LOCAL_PART_MAX_LENGTH and len(value) <= EMAIL_MAX_LENGTH:
+            return f"{plain['local']}@{_email_domain(plain['domain'])}"
+        return validate_email(value, check_deliverability=False, allow_smtputf8=False).normalized
     except EmailNotValidError:
         raise courteous("Địa chỉ thư điện tử chưa đúng. Xin Ông/Bà ghi dạng ten@tenmien.vn, không dấu, không cách.") from None
+
+
+@lru_cache(maxsize=1024)
+def _email_domain(domain: str) -> str:
+    """The domain, normalised: most people share a few. Raises `EmailNotValidError`."""
+    return validate_email(f"a@{domain}", check_deliverability=False, allow_smtputf8=False).domain
 
 
 _VIETNAMESE_DATE = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})")

@@ -6,9 +6,11 @@ Plain ASGI: Starlette's BaseHTTPMiddleware would cost a task and two queues for 
 import fnmatch
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import cache
 
-from starlette.datastructures import Headers, MutableHeaders
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -68,8 +70,18 @@ class Measured:
         finally:
             route = route_template(scope)
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            REQUESTS.labels(route, method, str(status)).inc()
-            REQUEST_SECONDS.labels(route).observe(time.perf_counter() - begun)
+            _answered(route, method, status).inc()
+            _seconds(route).observe(time.perf_counter() - begun)
+
+
+@cache
+def _answered(route: str, method: str, status: int) -> Counter:
+    return REQUESTS.labels(route, method, str(status))
+
+
+@cache
+def _seconds(route: str) -> Histogram:
+    return REQUEST_SECONDS.labels(route)
 
 
 class Hardened:
@@ -77,14 +89,14 @@ class Hardened:
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
-        self._fixed = {
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
-            "Cross-Origin-Opener-Policy": "same-origin",
-            "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-        }
+        self._fixed = [
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"cross-origin-opener-policy", b"same-origin"),
+            (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+        ]
         if https:
-            self._fixed["Strict-Transport-Security"] = "max-age=31536000"
+            self._fixed.append((b"strict-transport-security", b"max-age=31536000"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -93,17 +105,20 @@ class Hardened:
 
         async def adding(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._fixed.items():
-                    headers[name] = value
-                # Chromium's viewer for PDF is stopped by anything stricter.
-                pdf = headers.get("content-type", "").startswith("application/pdf")
-                headers["Content-Security-Policy"] = "frame-ancestors 'none'" if pdf else CONTENT_SECURITY_POLICY
-                headers.setdefault("Cache-Control", "no-store")
-                headers["X-Request-Id"] = current_trace()
+                message["headers"] = [*message["headers"], *self._added(dict(message["headers"]))]
             await send(message)
 
         await self._app(scope, receive, adding)
+
+    def _added(self, headers: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """Raw headers: Starlette's own class would search all of them for each."""
+        yield from self._fixed
+        # Chromium's viewer for PDF is stopped by anything stricter.
+        pdf = headers.get(b"content-type", b"").startswith(b"application/pdf")
+        yield b"content-security-policy", b"frame-ancestors 'none'" if pdf else CONTENT_SECURITY_POLICY.encode()
+        if b"cache-control" not in headers:
+            yield b"cache-control", b"no-store"
+        yield b"x-request-id", current_trace().encode()
 
 
 class LastResort:

@@ -82,16 +82,18 @@ def bootstrap(
 
 def _application(intake: Intake, service: Service, staff: StaffProjection) -> FastAPI:
     templates = Templates(TEMPLATES, faces=faces_of(intake.agencies))
+    programs = api.router(intake)
     app = front_of(
         service,
         title="Đối thoại về thủ tục hành chính: tiếp nhận đăng ký",
         templates=templates,
         directory=staff,
         clock=intake.clock,
-        routers=(api.router(intake), entry.router(intake, templates), http.router(intake, templates)),
+        routers=(programs, entry.router(intake, templates), http.router(intake, templates)),
         docs=True,
     )
     api.describe(app)
+    api.shorten(app, programs)
     return app
 
 

@@ -3,13 +3,14 @@
 Pure: no I/O and no clock. Moments are aware datetimes.
 """
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from uuid import UUID, uuid5
+
+import orjson
 
 from contracts.model import Channel, DialogueState, Person, PlanState, RegistrantKind, SectionText, Way
 from kit.clock import local, local_date
@@ -97,11 +98,11 @@ def place(plan: Plan, at: datetime, chosen: str | None = None) -> Placement:
     candidates = [d for d in plan.dialogues if chosen in (None, d.id) and (chosen or d.state.status != "cancelled")]
     if not candidates:
         return _placement(plan, None, at)
-    by_window = {w: [d for d in candidates if window(plan, d, at) is w] for w in Window}
+    placements = [_placement(plan, d, at) for d in candidates]
     for wanted in (Window.OPEN, Window.NOT_YET):
-        if by_window[wanted]:
-            return _placement(plan, by_window[wanted][0], at)
-    return _placement(plan, by_window[Window.CLOSED][-1], at)
+        if found := next((p for p in placements if p.window is wanted), None):
+            return found
+    return placements[-1]
 
 
 def _placement(plan: Plan, dialogue: Dialogue | None, at: datetime) -> Placement:
@@ -159,7 +160,7 @@ def payload_hash(submission: Submission, entry: Entry | None = None) -> bytes:
     }
     if entry is not None:
         content["entry"] = [entry.channel, local(entry.received_at).isoformat(), entry.incoming_number]
-    return sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).digest()
+    return sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 BLANK = "Phiếu còn trắng. Xin ghi ít nhất họ và tên, cách liên hệ hoặc một nội dung."

@@ -137,7 +137,7 @@ async def test_row09_the_disk_fails(tmp_path: Path) -> None:
     fault = tmp_path / "fsync-fails"
     library = compiled("fsync", tmp_path)
     mongo_disk, kafka_disk = tmp_path / "s" / "mongodb" / "node1", tmp_path / "s" / "kafka" / "node1" / "data"
-    with Disk(mongo_disk, 700), Disk(kafka_disk, 500):
+    with Disk(mongo_disk, 2000), Disk(kafka_disk, 500):
         async with row("9 disk errors", tmp_path / "s") as r:
             r.stack.change_settings("mongodb", {"LD_PRELOAD": str(library), "FAULT_FILE": str(fault)})
             await r.stop("mongodb")

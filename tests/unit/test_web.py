@@ -8,12 +8,14 @@ from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar, Literal
 
 import httpx
+import phonenumbers
 import pytest
 import structlog
+from email_validator import EmailNotValidError, validate_email
 from fastapi import APIRouter, FastAPI, Header, Request
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 from pymongo.errors import AutoReconnect, DuplicateKeyError
 from starlette.responses import HTMLResponse, Response
 
@@ -513,6 +515,32 @@ async def test_what_is_no_phone_number(client: httpx.AsyncClient, typed: str) ->
 @pytest.mark.parametrize("typed", ["a@b", "a b@c.vn", "@c.vn", "a@c..vn", "a@c.vn,b@c.vn", "a@c.vn\nBcc: x@y.vn", "ông@c.vn"])
 async def test_what_is_no_email_address(client: httpx.AsyncClient, typed: str) -> None:
     assert (await send(client, email=typed)).status_code == 422
+
+
+@given(st.from_regex(r"0[0-9]{2,4}[ .-]?[0-9]{2,4}[ .-]?[0-9]{2,4}", fullmatch=True))
+def test_the_short_way_of_a_phone_number_is_the_library_s(typed: str) -> None:
+    number = phonenumbers.parse(typed, "VN")
+    expected = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    assert _or_refused(Phone, typed) == (expected if phonenumbers.is_valid_number(number) else None)
+
+
+@given(st.emails() | st.from_regex(r"[a-zA-Z0-9._+-]{1,70}@[a-zA-Z0-9.-]{1,80}", fullmatch=True))
+@example(f"{'a' * 65}@c.vn")
+@example(f"a@{'b' * 60}.{'b' * 60}.{'b' * 60}.{'b' * 60}.{'b' * 20}.vn")
+@example("a@C.VN")
+def test_the_short_way_of_an_address_is_the_library_s(typed: str) -> None:
+    try:
+        expected = validate_email(tidy(typed), check_deliverability=False, allow_smtputf8=False).normalized
+    except EmailNotValidError:
+        expected = None
+    assert _or_refused(Email, typed) == expected
+
+
+def _or_refused(kind: Any, typed: str) -> str | None:
+    try:
+        return str(TypeAdapter(kind).validate_python(typed))
+    except ValidationError:
+        return None
 
 
 @pytest.mark.parametrize("kind", ["application/json", "text/plain", ""])
