@@ -291,6 +291,7 @@ async def member(
 async def _cpu_per_event(machine: Machine, processes: int) -> Measure:
     """CPU seconds of all members together for each event that they share; all have joined before the first comes."""
     topic, prefix = (await machine.new_topic()).name, machine.new_prefix()
+    await mongo.apply(machine.client[f"{prefix}_routing"], [*SPECS, deadletters.SPEC])  # or the members would, at once
     async with contextlib.AsyncExitStack() as stack:
         sides = [machine.child("bench.consume:member", prefix=prefix, topic=topic, instance=f"{n}") for n in range(processes)]
         members = [await stack.enter_async_context(side) for side in sides]
