@@ -165,7 +165,7 @@ class Consumer:
 
     def _broker(self) -> KafkaBroker:
         broker = KafkaBroker(
-            self._bootstrap,
+            self._bootstrap.split(","),  # FastStream takes a string for one address
             logger=None,  # FastStream logs what handlers raise, and such texts can hold personal data
             apply_types=False,
             allow_auto_create_topics=False,

@@ -24,7 +24,7 @@ class ServiceSettings(BaseSettings):
     mongodb_pool: int = Field(50, gt=0, description="Connections a process keeps; Motor's threads follow it")
     mongodb_timeout_ms: int = Field(5_000, gt=0, description="Bound of every database operation")
     store_driver: Literal["motor", "pymongo"] = "motor"
-    kafka_bootstrap: str = "127.0.0.1:9092"
+    kafka_bootstrap: str = Field("127.0.0.1:9092", description="host:port of a broker, or of several with commas between")
     kafka_replication: int = Field(1, gt=0, description="Replicas of a topic, when migrate creates it")
     kafka_group_prefix: str = Field("doithoai", description="Consumer groups are named <prefix>.<service>")
     kafka_instance: str = Field(

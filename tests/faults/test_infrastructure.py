@@ -137,7 +137,7 @@ async def test_row09_the_disk_fails(tmp_path: Path) -> None:
     fault = tmp_path / "fsync-fails"
     library = compiled("fsync", tmp_path)
     mongo_disk, kafka_disk = tmp_path / "s" / "mongodb" / "node1", tmp_path / "s" / "kafka" / "node1" / "data"
-    with Disk(mongo_disk, 2000), Disk(kafka_disk, 500):
+    with Disk(mongo_disk, 700), Disk(kafka_disk, 500):
         async with row("9 disk errors", tmp_path / "s") as r:
             r.stack.change_settings("mongodb", {"LD_PRELOAD": str(library), "FAULT_FILE": str(fault)})
             await r.stop("mongodb")
@@ -177,12 +177,11 @@ async def _filled(r: Row, name: str, disk: Path) -> None:
 
 
 def _fill(ballast: Path) -> None:
-    with ballast.open("wb") as file:
+    with ballast.open("wb", buffering=0) as file:
         for size in (2**20, 4096):
             try:
                 while True:
                     file.write(b"\0" * size)
-                    file.flush()
             except OSError:
                 continue
 
