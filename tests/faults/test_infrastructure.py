@@ -155,7 +155,6 @@ async def test_row09_the_disk_fails(tmp_path: Path) -> None:
                 await asyncio.sleep(3)
                 await _filled(r, "kafka", kafka_disk)
             r.inject("mongod: fsync fails; disk full for mongod, for Kafka")
-            r.hit("clients told 503", r.load.told()["failed"])
             await r.judge(timeout=300)
 
 
