@@ -14,6 +14,7 @@ ALPHABET = "ACDEHKMNPQRTUXY23456789"
 _BASE = len(ALPHABET)
 _VALUE = {symbol: value for value, symbol in enumerate(ALPHABET)}
 _DATA = 15
+_CODES = _BASE**_DATA
 LENGTH = _DATA + 1
 _INVERSE = pow(LENGTH, -1, _BASE)
 _GROUP = 4
@@ -22,7 +23,7 @@ _READ_AS = str.maketrans({"Đ": "D", "Ê": "E", "Â": "A", "Ă": "A", "Ư": "U"}
 
 def tracking_code(secret: bytes, registration: UUID) -> str:
     """The code of a registration, grouped for reading aloud: XXXX-XXXX-XXXX-XXXX."""
-    number = int.from_bytes(hmac.digest(secret, registration.bytes, "sha256"), "big")
+    number = int.from_bytes(hmac.digest(secret, registration.bytes, "sha256"), "big") % _CODES  # small numbers divide faster
     symbols = []
     for _ in range(_DATA):
         number, value = divmod(number, _BASE)
