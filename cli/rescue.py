@@ -46,10 +46,10 @@ def rescue(
 async def _newest(bootstrap: str) -> dict[str, bytes]:
     """The newest event of each registration that Kafka has: registration → JSON. What is no event is left out."""
     found: dict[str, bytes] = {}
-    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False) as reader:
+    # "earliest" from the start: a seek races with aiokafka's own search for the end, and finds nothing when it loses.
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest") as reader:
         partitions = [TopicPartition(REGISTRATIONS.name, number) for number in range(REGISTRATIONS.partitions)]
         reader.assign(partitions)
-        await reader.seek_to_beginning(*partitions)
         ends = await reader.end_offsets(partitions)
         while any([await reader.position(partition) < end for partition, end in ends.items()]):
             for records in (await reader.getmany(timeout_ms=500)).values():

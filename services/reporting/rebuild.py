@@ -94,7 +94,6 @@ class _Reader:
             await self._consumer.stop()
             raise LookupError(f"missing topics: {', '.join(sorted(missing))}")
         self._consumer.assign(partitions)
-        await self._consumer.seek_to_beginning()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -112,13 +112,13 @@ class Watcher:
 
     async def records(self, topic: Topic) -> list[Record]:
         """Every record of a topic, in order within its partition."""
-        reader = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False)
+        # "earliest" from the start: a seek races with aiokafka's own search for the end, and finds nothing when it loses.
+        reader = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
         await reader.start()
         try:
             partitions = [TopicPartition(topic.name, n) for n in range(topic.partitions)]
             reader.assign(partitions)
             ends = await reader.end_offsets(partitions)
-            await reader.seek_to_beginning(*partitions)
             found: list[Record] = []
             while [p for p in partitions if await reader.position(p) < ends[p]]:
                 for records in (await reader.getmany(timeout_ms=500)).values():
@@ -128,6 +128,7 @@ class Watcher:
                         )
                         for r in records
                     ]
+            assert found or not any(ends.values()), f"{topic.name} holds records and none was read"
             return found
         finally:
             await reader.stop()
