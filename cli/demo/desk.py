@@ -45,7 +45,10 @@ def find(demo: Demo, book: AgencyBook, registrant: Registrant) -> None:
     """The office looks the registration up by its number and sees its contents; sealed ones are not among them."""
     office, visible = demo.office(book), [c for c in registrant.contents if not c.sealed]
     address = f"/{book.code}/can-bo/tim?so={registrant.number}"
-    page = eventually(lambda: office.get(address), lambda page: len(_content_pages(page)) == len(visible))
+    # Until it is there the search shows the queue, which may have as many contents by chance.
+    page = eventually(
+        lambda: office.get(address), lambda page: registrant.name in page.text and len(_content_pages(page)) == len(visible)
+    )
     pages = _content_pages(page)
     demo.checks.equal(f"{book.code}: contents of {registrant.number}", len(visible), len(pages))
     demo.checks.contains(f"{book.code}: {registrant.number} has its registrant", page.text, registrant.name)
