@@ -194,20 +194,16 @@ class Senders:
     async def run(self) -> None:
         """Claim and send until cancelled; the mail under way is then brought to its end and the rest given back."""
         transport = self._transport()
-        rung = self._wake.listener()
         idle_since = monotonic()
         try:
             while True:
                 await asyncio.sleep(self._circuit.wait)
-                rung.clear()
                 if await self._uninterrupted(transport):
                     idle_since = monotonic()
                     continue
                 if monotonic() - idle_since > IDLE_CLOSE_SECONDS:
                     await transport.close()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._settings.poll_seconds):
-                        await rung.wait()
+                await self._wake.wait(self._settings.poll_seconds)
         finally:
             await transport.close()
 
@@ -229,6 +225,8 @@ class Senders:
         """Claim one batch and work it off; returns how many letters were claimed."""
         token = secrets.token_hex(8)
         rows = await self._ledger.claim(self._circuit.batch, token, self._lease)
+        if len(rows) == BATCH:
+            self._wake.ring()  # there may be more
         if rows:
             await self._work_off(rows, token, transport)
         return len(rows)

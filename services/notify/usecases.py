@@ -1,6 +1,7 @@
 """What notify does when a letter is asked for, withdrawn or erased, and when staff decide: one function per command."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -28,20 +29,33 @@ Decision = Callable[[Row, Acting], Change | None]
 
 
 class Wake:
-    """Rings for whoever listens; missing a ring costs a sender's poll interval, nothing else."""
+    """Wakes one sleeping sender for a ring; who then finds a full batch rings for the next. If all looked for each letter, most
+    of the ledger's work would be looking. A ring that is lost costs a sender's poll interval, nothing else.
+    """
 
     def __init__(self) -> None:
-        self._listeners: list[asyncio.Event] = []
-
-    def listener(self) -> asyncio.Event:
-        """An event that `ring` sets; its owner clears it."""
-        event = asyncio.Event()
-        self._listeners.append(event)
-        return event
+        self._sleeping: deque[asyncio.Future[None]] = deque()
+        self._missed = False
 
     def ring(self) -> None:
-        for event in self._listeners:
-            event.set()
+        while self._sleeping:
+            sleeper = self._sleeping.popleft()
+            if not sleeper.done():
+                sleeper.set_result(None)
+                return
+        self._missed = True  # one that is just going to sleep may have looked too early
+
+    async def wait(self, seconds: float) -> None:
+        """Until a ring, or for so long."""
+        if self._missed:
+            self._missed = False
+            return
+        sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleeping.append(sleeper)
+        try:
+            await asyncio.wait([sleeper], timeout=seconds)
+        finally:
+            sleeper.cancel()
 
 
 @dataclass(frozen=True, slots=True)
