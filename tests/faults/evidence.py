@@ -53,6 +53,7 @@ class Evidence:
     ledger: Sequence[Document] = ()
     facts: Sequence[Document] = ()
     buckets: Sequence[Document] = ()
+    months: Sequence[Document] = ()
     deliveries: Sequence[Document] = ()
     shown_cases: Sequence[Document] = ()
     shown_questions: Sequence[Document] = ()
@@ -80,6 +81,7 @@ async def gather(stack: LocalStack, watcher: Watcher, load: Load) -> Evidence:
         await durable_effects(watcher),
         sent=load.sent,
         buckets=await watcher.rows("reporting", "buckets"),
+        months=await watcher.rows("reporting", "months"),
         lag=await watcher.lag(),
         mails=await asyncio.to_thread(mails, stack.mail_dir),
         reported=await shown_by_the_report(stack),

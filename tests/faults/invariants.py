@@ -7,6 +7,7 @@ client sent; every other expectation comes from the clients' record and from Kaf
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -178,7 +179,24 @@ def i5(e: Evidence) -> list[str]:
         wanted = {key: n for key, n in summed.pop(bucket["_id"], Counter()).items() if n}
         if dict(kept) != wanted:
             violations.append(f"the sums of {bucket['_id']} are not those of its facts")
-    return violations + _many("a day has facts and no sums", summed)
+    return (
+        violations + _many("a day has facts and no sums", summed) + _many("a month is not the sum of its days", _wrong_months(e))
+    )
+
+
+def _wrong_months(e: Evidence) -> set[str]:
+    """Report months (15th to 14th) whose totals are not those of their days, by agency."""
+    wanted: defaultdict[str, Counter[tuple[Any, ...]]] = defaultdict(Counter)
+    for bucket in e.buckets:
+        day = date.fromisoformat(bucket["day"])
+        month = (day if day.day >= 15 else day.replace(day=1) - timedelta(days=1)).replace(day=15)
+        for flow in bucket["flows"]:
+            wanted[f"{bucket['agency']}/{month}"][flow["measure"], tuple(flow["key"])] += flow["n"]
+    kept = {
+        f"{row['agency']}/{row['month']}": {(flow["measure"], tuple(flow["key"])): flow["n"] for flow in row["totals"]}
+        for row in e.months
+    }
+    return {name for name in wanted.keys() | kept.keys() if {k: n for k, n in wanted[name].items() if n} != kept.get(name, {})}
 
 
 def _flow(flow: Mapping[str, Any]) -> tuple[Any, ...]:

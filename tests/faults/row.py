@@ -155,6 +155,7 @@ class Row:
             "letters": sent - await database("notify")["ledger"].count_documents({"state": {"$in": list(letters)}}),
             "facts": sections - await database("reporting")["facts"].count_documents({"kind": "question"}),
             "buckets": await database("reporting")["buckets"].count_documents({"dirty": True}),
+            "months": await database("reporting")["months"].count_documents({"dirty": True}),
             "unpublished": await self.watcher.unpublished(),
         }
         missing = {name: n for name, n in missing.items() if n}
