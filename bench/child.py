@@ -17,6 +17,7 @@ import uvloop
 
 from bench.machine import CODE_CORE
 from kit import logging
+from kit.service import calm_collector
 
 
 def say(**values: Any) -> None:
@@ -39,7 +40,9 @@ def main() -> None:
     logging.configure("bench", level="WARNING")  # to standard error: what is said goes to standard output
     side, params = sys.argv[1], json.loads(sys.argv[2])
     module, function = side.split(":")
-    result = uvloop.run(getattr(importlib.import_module(module), function)(**params))
+    run = getattr(importlib.import_module(module), function)
+    calm_collector()
+    result = uvloop.run(run(**params))
     if result is not None:
         say(**result)
 

@@ -1,12 +1,14 @@
 """`doithoai serve`: one service in one process, as the local stack and the container image start it."""
 
 from enum import StrEnum
+from importlib import import_module
 from typing import Annotated
 
 import typer
 import uvicorn
 from fastapi import FastAPI
 
+from kit.service import calm_collector
 from kit.settings import ServiceSettings
 
 # Above the slowest consumer batch, so that a stop never cuts one short.
@@ -24,12 +26,13 @@ class Service(StrEnum):
 
 def serve(service: Annotated[Service, typer.Argument(help="Which of the four services")]) -> None:
     """Run one service; its settings come from the environment (DOITHOAI_…)."""
-    run(f"services.{service}.main:app")
+    run(import_module(f"services.{service}.main").app)
 
 
-def run(app: str | FastAPI) -> None:
-    """Serve an application, or the one that is named, until it is told to stop."""
+def run(app: FastAPI) -> None:
+    """Serve an application until it is told to stop."""
     settings = ServiceSettings()
+    calm_collector()
     uvicorn.run(
         app,
         host=settings.http_host,

@@ -2,18 +2,17 @@
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Container, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from zlib import crc32
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, TopicAlreadyExistsError
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from contracts.topics import TOPICS, Topic
 from kit import metrics
@@ -26,9 +25,6 @@ MAX_EVENT_BYTES = 900_000
 METADATA_MAX_AGE_MS = 30_000
 """Topics that were made anew are found after so long (aiokafka's own: five minutes)."""
 _BATCH_BYTES = 262_144
-"""With aiokafka's own 16 KiB a dozen events fill a partition's batch, and all others wait and are woken for each that leaves."""
-_ONE_RECORD = 1
-"""A batch takes its first record whatever its size, and with this bound no second one."""
 _ALONE_FOR = 60.0
 _SEND_TIMEOUT = 15.0
 _START_TIMEOUT = 10.0
@@ -41,15 +37,51 @@ class Refused(Permanent):
     """The broker takes no record of this size."""
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What goes to a topic."""
+
+    topic: Topic
+    key: bytes
+    value: bytes
+    headers: Headers = ()
+
+
+Outcome: TypeAlias = Transient | Refused | None
+"""What became of a record: None when all in-sync replicas have it. `Transient`: perhaps they have it, perhaps not."""
+
+
 class Publisher(Protocol):
     """What the relay needs of Kafka."""
 
-    async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers) -> None:
-        """Return when the record is acknowledged by all in-sync replicas. Raises `Transient`, or `Refused` for what it is."""
+    async def publish_all(self, records: Sequence[Record]) -> list[Outcome]:
+        """Return when the fate of every record is known: their outcomes, in order. Raises nothing.
+
+        The records may arrive in any order: what has to come after another belongs into a later call.
+        """
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Records of one partition that travel together; `numbers` says which of a call's records they are."""
+
+    partition: int
+    builder: BatchBuilder
+    numbers: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A producer; with `one_by_one` each record travels in a batch of its own."""
+
+    producer: AIOKafkaProducer
+    one_by_one: bool
 
 
 class KafkaPublisher:
     """An idempotent producer, started at the first record and thrown away when it fails.
+
+    The batches are made here, so that Python waits for each of them and not for each record, which took most of the time.
 
     An aiokafka idempotent producer can wedge after a broker's restart (aiokafka issue 1017: every later send fails or
     hangs), so the first failure or timeout drops it and the next record builds a new one.
@@ -58,54 +90,88 @@ class KafkaPublisher:
     record travels in a batch of its own, and what is refused then is refused for itself.
     """
 
-    def __init__(self, bootstrap: str, *, linger_ms: int = 5, send_timeout: float = _SEND_TIMEOUT) -> None:
+    def __init__(self, bootstrap: str, *, send_timeout: float = _SEND_TIMEOUT) -> None:
         self._bootstrap = bootstrap
-        self._linger_ms = linger_ms
         self._send_timeout = send_timeout
         self._line: _Line | None = None
         self._starting = asyncio.Lock()
         self._alone_until = 0.0
 
     async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers = ()) -> None:
-        line = self._line or await self._started()
+        """One record. Raises `Transient`, or `Refused` for what it is."""
+        (outcome,) = await self.publish_all([Record(topic, key, value, headers)])
+        if outcome is not None:
+            raise outcome
+
+    async def publish_all(self, records: Sequence[Record]) -> list[Outcome]:
+        """See `Publisher`."""
         try:
-            await line.owes(await line.producer.send(topic.name, value=value, key=key, headers=list(headers)))
+            line = self._line or await self._started()
+        except Transient as error:
+            return [error] * len(records)
+        outcomes: list[Outcome] = [None] * len(records)
+        of_topic: dict[str, list[int]] = {}
+        for number, record in enumerate(records):
+            of_topic.setdefault(record.topic.name, []).append(number)
+        await asyncio.gather(*(self._publish_topic(line, *one, records, outcomes) for one in of_topic.items()))
+        return outcomes
+
+    async def _publish_topic(
+        self, line: _Line, topic: str, numbers: Sequence[int], records: Sequence[Record], outcomes: list[Outcome]
+    ) -> None:
+        """Send these records of one topic and note what became of them."""
+        try:
+            async with asyncio.timeout(self._send_timeout):
+                partitions = len(await line.producer.partitions_for(topic))
         except (KafkaError, TimeoutError) as error:
-            metrics.PUBLISH_FAILURES.labels(topic.name).inc()
-            self._drop(line)
-            if isinstance(error, (MessageSizeTooLargeError, RecordListTooLargeError)):
-                self._alone_until = monotonic() + _ALONE_FOR
-                if line.one_by_one:
-                    raise Refused(f"{len(value)} bytes are too large for {topic.name}") from None
-            raise Transient(f"not acknowledged: {type(error).__name__}") from None
-        _published(topic.name).inc()
+            self._failed(line, topic, numbers, error, outcomes)
+            return
+        batches = _batches(line, partitions, numbers, records)
+        await asyncio.gather(*(self._send(line, topic, batch, outcomes) for batch in batches))
+
+    async def _send(self, line: _Line, topic: str, batch: _Batch, outcomes: list[Outcome]) -> None:
+        try:
+            async with asyncio.timeout(self._send_timeout):
+                await (await line.producer.send_batch(batch.builder, topic, partition=batch.partition))
+        except (KafkaError, TimeoutError) as error:
+            self._failed(line, topic, batch.numbers, error, outcomes)
+        else:
+            metrics.EVENTS_PUBLISHED.labels(topic).inc(len(batch.numbers))
+
+    def _failed(self, line: _Line, topic: str, numbers: Sequence[int], error: Exception, outcomes: list[Outcome]) -> None:
+        metrics.PUBLISH_FAILURES.labels(topic).inc(len(numbers))
+        self._drop(line)
+        outcome: Outcome = Transient(f"not acknowledged: {type(error).__name__}")
+        if isinstance(error, (MessageSizeTooLargeError, RecordListTooLargeError)):
+            self._alone_until = monotonic() + _ALONE_FOR
+            if line.one_by_one:
+                outcome = Refused(f"a record is too large for {topic}")
+        for number in numbers:
+            outcomes[number] = outcome
 
     async def stop(self) -> None:
         """Flush and close."""
         if (line := self._line) is not None:
             self._line = None
-            await line.close(within=self._send_timeout)
+            await _close(line.producer, within=self._send_timeout)
 
-    async def _started(self) -> "_Line":
+    async def _started(self) -> _Line:
         async with self._starting:
             if self._line is None:
                 one_by_one = monotonic() < self._alone_until
-                producer = await self._start(_ONE_RECORD if one_by_one else _BATCH_BYTES)
-                self._line = _Line(producer, self._send_timeout, one_by_one=one_by_one)
+                self._line = _Line(await self._start(), one_by_one)
                 if one_by_one:
                     asyncio.get_running_loop().call_later(_ALONE_FOR, self._drop, self._line)
             return self._line
 
-    async def _start(self, batch_bytes: int) -> AIOKafkaProducer:
+    async def _start(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
             enable_idempotence=True,
             acks="all",
-            linger_ms=self._linger_ms,
             request_timeout_ms=int(self._send_timeout * 1000),
             max_request_size=1_048_576,
-            max_batch_size=batch_bytes,
-            partitioner=_partition,
+            max_batch_size=_BATCH_BYTES,
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
         try:
@@ -116,57 +182,35 @@ class KafkaPublisher:
             raise Transient(f"no broker: {type(error).__name__}") from None
         return producer
 
-    def _drop(self, line: "_Line") -> None:
+    def _drop(self, line: _Line) -> None:
         if self._line is line:
             self._line = None
             get_logger().warning("producer_dropped")
-            _background(line.close())
+            _background(_close(line.producer))
 
 
-class _Line:
-    """A producer and the acknowledgements that it owes, watched by one timer: a timer for each would cost as much as sending."""
-
-    def __init__(self, producer: AIOKafkaProducer, timeout: float, *, one_by_one: bool) -> None:
-        self.producer = producer
-        self.one_by_one = one_by_one
-        self._timeout = timeout
-        self._owed: deque[tuple[float, asyncio.Future[Any]]] = deque()
-        self._watching = asyncio.create_task(self._watch())
-
-    def owes(self, acknowledgement: "asyncio.Future[Any]") -> "asyncio.Future[Any]":
-        """The acknowledgement, which raises `TimeoutError` when it is overdue."""
-        self._owed.append((monotonic(), acknowledgement))
-        return acknowledgement
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(self._timeout / 15)
-            while self._owed and self._owed[0][1].done():
-                self._owed.popleft()
-            if self._owed and self._owed[0][0] < monotonic() - self._timeout:
-                self._fail()
-
-    async def close(self, *, within: float = 5.0) -> None:
-        """Let what is under way be acknowledged; what then is not never will be."""
-        await _close(self.producer, within=within)
-        self._watching.cancel()
-        self._fail()
-
-    def _fail(self) -> None:
-        for _, acknowledgement in self._owed:
-            if not acknowledgement.done():
-                acknowledgement.set_exception(TimeoutError())
-        self._owed.clear()
+def _batches(line: _Line, partitions: int, numbers: Sequence[int], records: Sequence[Record]) -> list[_Batch]:
+    """The records of one topic in batches, each full or the last of its partition."""
+    batches: list[_Batch] = []
+    open_: dict[int, _Batch] = {}
+    for number in numbers:
+        record = records[number]
+        partition = crc32(record.key) % partitions
+        batch = open_.get(partition)
+        if batch is None or line.one_by_one or not _fits(batch, record):
+            batch = open_[partition] = _Batch(partition, line.producer.create_batch())
+            batches.append(batch)
+            _fits(batch, record)  # the first one always does
+        batch.numbers.append(number)
+    for batch in batches:
+        batch.builder.close()
+    return batches
 
 
-@cache
-def _published(topic: str) -> Any:
-    return metrics.EVENTS_PUBLISHED.labels(topic)
-
-
-def _partition(key: bytes, partitions: Sequence[int], _available: Sequence[int]) -> int:
-    """The same key, the same partition. aiokafka's own hash runs in Python and takes a fifth of the time of sending."""
-    return partitions[crc32(key) % len(partitions)]
+def _fits(batch: _Batch, record: Record) -> bool:
+    """Add the record, if there is room."""
+    added = batch.builder.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
+    return added is not None
 
 
 async def _close(producer: AIOKafkaProducer, *, within: float = 5.0) -> None:

@@ -5,7 +5,9 @@ A letter has a key that names what it is about (dialogue, registration, kind, re
 
 from collections.abc import Iterable
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
+
+from uuid_utils.compat import uuid5
 
 from contracts.model import LetterState
 from kit.acting import Acting

@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import bson
 from bson.binary import UuidRepresentation
@@ -35,8 +35,8 @@ from uuid_utils.compat import uuid7
 from contracts.envelope import Event, Payload
 from contracts.events import CATALOGUE
 from kit import metrics
-from kit.errors import Conflict, NotFound, Permanent, Transient
-from kit.kafka import MAX_EVENT_BYTES, Publisher, Refused
+from kit.errors import Conflict, NotFound, Permanent
+from kit.kafka import MAX_EVENT_BYTES, Outcome, Publisher, Record, Refused
 from kit.logging import get_logger
 from kit.mongo import FAST, Collection, CollectionSpec, Document, ServerClock, duplicate_indexes, only_duplicates
 
@@ -310,18 +310,31 @@ def _check_size(document: Document) -> None:
 
 @dataclass(slots=True)
 class _Work:
-    """What one document's task still has to do: the newest post-image offered since it began, and what it has `sent`."""
+    """What is to be published of one document: its newest post-image, and which of its events were `sent`."""
 
     outbox: Outbox
-    newest: Document | None
+    newest: Document
+    sending: int = 0
     sent: int = 0
+
+    def next(self) -> int | None:
+        """The number of the first event that was not sent; None: all were."""
+        if "unsent" not in self.newest:
+            return None
+        n: int = max(self.newest["unsent"], self.sent + 1)
+        return n if n <= self.newest["seq"] else None
+
+
+_Key: TypeAlias = tuple[str, Any]
+"""A document: its collection's name and its id."""
 
 
 class Relay:
     """Publishes what the outboxes of one process wrote, and sweeps up what any process left behind.
 
-    At most `in_flight` documents are worked on at once and `backlog` wait; what comes beyond is left to the sweeper, so memory
-    stays bounded when Kafka is away.
+    Documents that are offered while others are being published go together in the next round; no timer. A round has at most
+    `size` documents, `rounds` are under way at once, and `backlog` documents wait; what comes beyond is left to the sweeper,
+    so memory stays bounded when Kafka is away.
     """
 
     def __init__(
@@ -329,7 +342,8 @@ class Relay:
         publisher: Publisher,
         outboxes: Sequence[Outbox],
         *,
-        in_flight: int = 2_000,
+        size: int = 200,
+        rounds: int = 2,
         backlog: int = 5_000,
         sweep_every: float = 1.0,
         overdue_after: timedelta = timedelta(seconds=5),
@@ -337,15 +351,15 @@ class Relay:
     ) -> None:
         self._publisher = publisher
         self._outboxes = outboxes
+        self._size = size
+        self._at_once = rounds
+        self._backlog = backlog
         self._sweep_every = sweep_every
         self._overdue_after = overdue_after
         self._lease = lease
-        self._in_flight = in_flight
-        self._backlog = backlog
-        self._work: dict[tuple[str, Any], _Work] = {}
-        self._queue: deque[tuple[str, Any]] = deque()
-        self._publishing = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._work: dict[_Key, _Work] = {}
+        self._queue: deque[_Key] = deque()
+        self._rounds: set[asyncio.Task[None]] = set()
         self._marks: dict[str, dict[Any, int]] = {}
         self._marking: asyncio.Task[None] | None = None
         self._failing = False
@@ -357,25 +371,26 @@ class Relay:
         """Take a post-image; returns at once."""
         key = (outbox.name, document["_id"])
         if (work := self._work.get(key)) is not None:
-            if work.newest is None or work.newest["seq"] < document["seq"]:
+            if work.newest["seq"] < document["seq"]:
                 work.newest = document
             return
         if len(self._work) >= self._backlog or "unsent" not in document:
             return
         self._work[key] = _Work(outbox, document)
+        if not self._queue:  # what is offered in the same breath goes together
+            asyncio.get_running_loop().call_soon(self._begin_rounds)
         self._queue.append(key)
-        if self._publishing < self._in_flight:
-            self._publishing += 1
-            task = asyncio.create_task(self._publish_queued())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
 
-    async def _publish_queued(self) -> None:
-        try:
-            while self._queue:
-                await self._publish_document(self._queue.popleft())
-        finally:
-            self._publishing -= 1
+    def _begin_rounds(self) -> None:
+        while self._queue and len(self._rounds) < self._at_once:
+            keys = [self._queue.popleft() for _ in range(min(self._size, len(self._queue)))]
+            task = asyncio.create_task(self._round({key: self._work[key] for key in keys}))
+            self._rounds.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._rounds.discard(task)
+        self._begin_rounds()
 
     @property
     def waiting(self) -> int:
@@ -399,49 +414,71 @@ class Relay:
         """Let what is in flight finish and write its marks; what does not finish is swept up after the restart."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while self._tasks:
-                    await asyncio.wait(set(self._tasks))
+                while self._work:
+                    self._begin_rounds()
+                    await asyncio.wait(set(self._rounds))
                 while self._marking is not None:
                     await asyncio.shield(self._marking)
 
-    async def _publish_document(self, key: tuple[str, Any]) -> None:
-        work = self._work[key]
+    async def _round(self, works: dict[_Key, _Work]) -> None:
+        """Publish the next event of each document together, and again, until none has one left or can go on."""
         try:
-            while (document := work.newest) is not None:
-                work.newest = None
-                await self._publish_events(work, document)
-        except Transient:
-            self._failing = True
-            await self._give_back(work.outbox, key[1])
-        except Refused as error:
-            metrics.EVENTS_REFUSED.labels(work.outbox.name).inc()
-            get_logger().error("event_refused", collection=work.outbox.name, error=str(error))
-            await self._give_back(work.outbox, key[1], after=_REFUSED_AGAIN)
-        except PyMongoError as error:
-            get_logger().warning("outbox_read_failed", collection=work.outbox.name, error=type(error).__name__)
+            while records := await self._next_records(works):
+                outcomes = await self._publisher.publish_all(list(records.values()))
+                await self._note(works, dict(zip(records, outcomes, strict=True)))
         except Exception as error:
-            get_logger().error("event_not_rendered", collection=work.outbox.name, exc_info=error)
+            get_logger().error("round_failed", exc_info=error)
         finally:
-            del self._work[key]
-            if work.sent:
-                self._mark(work.outbox, key[1], work.sent)
+            for key in list(works):
+                self._end(works, key)
 
-    async def _publish_events(self, work: _Work, document: Document) -> None:
-        """Publish from the image's own `unsent`, one at a time."""
-        if "unsent" not in document:
-            return
-        outbox = work.outbox
-        first = max(document["unsent"], work.sent + 1)
-        entries = {e["n"]: e for e in document["events"]}
-        if first <= document["seq"] and first not in entries:
-            document = await outbox.whole(document["_id"], document["agency"])
-            entries = {e["n"]: e for e in document["events"]}
-        for n in range(first, document["seq"] + 1):
-            event = outbox.event(document, entries[n])
-            topic = CATALOGUE[event.type].topic
-            await self._publisher.publish(topic, event.subject.encode(), event.encode(), headers(event))
-            self._failing = False
-            work.sent = n
+    async def _next_records(self, works: dict[_Key, _Work]) -> dict[_Key, Record]:
+        """The next event of each document; a document that has none, or whose event cannot be made, leaves the round."""
+        records: dict[_Key, Record] = {}
+        for key, work in list(works.items()):
+            try:
+                record = await _next_record(work)
+            except PyMongoError as error:
+                get_logger().warning("outbox_read_failed", collection=work.outbox.name, error=type(error).__name__)
+                record = None
+            except Exception as error:
+                get_logger().error("event_not_rendered", collection=work.outbox.name, exc_info=error)
+                record = None
+            if record is None:
+                self._end(works, key)
+            else:
+                records[key] = record
+        return records
+
+    async def _note(self, works: dict[_Key, _Work], outcomes: Mapping[_Key, Outcome]) -> None:
+        """Note what was acknowledged; give back what was not."""
+        failed: dict[Outbox, list[Any]] = {}
+        refused: dict[Outbox, list[Any]] = {}
+        for key, outcome in outcomes.items():
+            work = works[key]
+            if outcome is None:
+                work.sent = work.sending
+                self._failing = False
+            elif isinstance(outcome, Refused):
+                metrics.EVENTS_REFUSED.labels(work.outbox.name).inc()
+                get_logger().error("event_refused", collection=work.outbox.name, error=str(outcome))
+                refused.setdefault(work.outbox, []).append(key[1])
+            else:
+                self._failing = True
+                failed.setdefault(work.outbox, []).append(key[1])
+        for outbox, ids in failed.items():
+            await self._give_back(outbox, ids)
+        for outbox, ids in refused.items():
+            await self._give_back(outbox, ids, after=_REFUSED_AGAIN)
+        for key in [key for key, outcome in outcomes.items() if outcome is not None]:
+            self._end(works, key)
+
+    def _end(self, works: dict[_Key, _Work], key: _Key) -> None:
+        """Nothing more of this document is published in this round."""
+        work = works.pop(key)
+        del self._work[key]
+        if work.sent:
+            self._mark(work.outbox, key[1], work.sent)
 
     def _mark(self, outbox: Outbox, _id: Any, n: int) -> None:
         marks = self._marks.setdefault(outbox.name, {})
@@ -463,13 +500,12 @@ class Relay:
         finally:
             self._marking = None
 
-    async def _give_back(self, outbox: Outbox, _id: Any, *, after: timedelta = timedelta()) -> None:
-        """Return the lease, so that any process may sweep it as soon as Kafka answers again, or when some time has passed."""
+    async def _give_back(self, outbox: Outbox, ids: Sequence[Any], *, after: timedelta = timedelta()) -> None:
+        """Return the leases, so that any process may sweep them as soon as Kafka answers again, or when some time has passed."""
+        due = _now_plus(after - self._overdue_after)
+        returned = UpdateMany({"_id": {"$in": list(ids)}, "due": {"$exists": True}}, [{"$set": {"due": due, "since": _SINCE}}])
         with contextlib.suppress(PyMongoError):
-            await outbox.collection.with_options(write_concern=FAST).update_one(
-                {"_id": _id, "due": {"$exists": True}},
-                [{"$set": {"due": _now_plus(after - self._overdue_after), "since": _SINCE}}],
-            )
+            await outbox.collection.with_options(write_concern=FAST).bulk_write([returned], ordered=False)
 
     async def _measure(self, outbox: Outbox) -> None:
         count = await outbox.collection.count_documents({"due": {"$exists": True}}, limit=_COUNTED)
@@ -500,6 +536,29 @@ class Relay:
         async for document in outbox.durable.find({"_id": {"$in": ids}, "claim": token}):
             self.offer(outbox, document)
         return len(ids)
+
+
+async def _next_record(work: _Work) -> Record | None:
+    """The next event that is to be published of a document; a backlog longer than the image is read whole."""
+    n = work.next()
+    if n is None:
+        return None
+    outbox, document = work.outbox, work.newest
+    entry = _entry_of(document, n)
+    if entry is None:
+        document = await outbox.whole(document["_id"], document["agency"])
+        if document["seq"] >= work.newest["seq"]:
+            work.newest = document
+        entry = _entry_of(document, n)
+    if entry is None:
+        raise LookupError(f"{outbox.name} has no event {n}")
+    work.sending = n
+    event = outbox.event(document, entry)
+    return Record(CATALOGUE[event.type].topic, event.subject.encode(), event.encode(), headers(event))
+
+
+def _entry_of(document: Document, n: int) -> Document | None:
+    return next((entry for entry in reversed(document["events"]) if entry["n"] == n), None)
 
 
 async def _earliest(collection: Collection, moment: str) -> datetime | None:

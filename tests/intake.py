@@ -18,7 +18,7 @@ from contracts.events import CATALOGUE
 from contracts.model import DialogueState, PlanState
 from contracts.topics import Topic
 from kit import deadletters, mongo
-from kit.kafka import Headers
+from kit.kafka import Outcome, Record
 from services.intake.bootstrap import bootstrap
 from services.intake.settings import IntakeSettings
 from services.intake.store import SPECS
@@ -34,8 +34,9 @@ class Recorded:
 
     records: list[tuple[Topic, bytes, bytes]] = field(default_factory=list)
 
-    async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers) -> None:
-        self.records.append((topic, key, value))
+    async def publish_all(self, records: Sequence[Record]) -> list[Outcome]:
+        self.records += [(record.topic, record.key, record.value) for record in records]
+        return [None] * len(records)
 
     def of(self, topic: Topic) -> list[tuple[bytes, bytes]]:
         return [(key, value) for t, key, value in self.records if t is topic]

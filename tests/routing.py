@@ -16,12 +16,12 @@ from contracts.model import (
     RegistrationState,
     SectionText,
 )
-from contracts.topics import Topic
 from deploy.local.paths import ROOT
 from kit import mongo
 from kit.acting import Acting
 from kit.clock import TZ
 from kit.errors import Permanent
+from kit.kafka import Outcome, Record
 from kit.outbox import Act
 from kit.service import Service
 from services.routing.bootstrap import bootstrap
@@ -58,8 +58,9 @@ class Remembering:
     def __init__(self) -> None:
         self.records: list[tuple[str, bytes, bytes]] = []
 
-    async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Sequence[tuple[str, bytes]]) -> None:
-        self.records.append((topic.name, key, value))
+    async def publish_all(self, records: Sequence[Record]) -> list[Outcome]:
+        self.records += [(record.topic.name, record.key, record.value) for record in records]
+        return [None] * len(records)
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import lru_cache, partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -28,6 +29,8 @@ from services.intake.usecases import Intake, publish_unrouted
 
 TEMPLATES = Path(__file__).parent / "templates"
 UNROUTED_CHECK_SECONDS = 60.0
+_CODES_KEPT = 1_000
+"""A code is wanted twice: for the answer, and a moment later for the letter."""
 
 
 def bootstrap(
@@ -38,11 +41,12 @@ def bootstrap(
     client, database, files = databases(settings, "intake")
     agencies = load_agencies(settings.agencies_dir)
     secret = settings.code_secret.get_secret_value().encode()
+    code = lru_cache(maxsize=_CODES_KEPT)(partial(tracking_code, secret))
     outbox = Outbox(
         database[REGISTRATIONS.name],
         ServerClock(database),
         source="intake",
-        render=documents.renderer(lambda registration: tracking_code(secret, registration)),
+        render=documents.renderer(code),
         subject=documents.subject,
     )
     commits = GroupCommit(
@@ -61,6 +65,7 @@ def bootstrap(
         projections=projections,
         announcements=Announcements(projections),
         files=FileStore(files),
+        code=code,
     )
     staff = StaffProjection(database[STAFF_SPEC.name])
     service = Service(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import orjson
+from uuid_utils.compat import uuid5
 
 from contracts.model import Channel, DialogueState, Person, PlanState, RegistrantKind, SectionText, Way
 from kit.clock import local, local_date

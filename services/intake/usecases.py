@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -21,7 +21,7 @@ from kit.mongo import Document, is_transient
 from kit.outbox import Outbox
 from services.intake import domain
 from services.intake.announcements import Announcements
-from services.intake.codes import code_hash, tracking_code
+from services.intake.codes import code_hash
 from services.intake.documents import LETTER, RECEIVED, registration_fields
 from services.intake.domain import Entry, Placement, Plan, Submission, Window
 from services.intake.groupcommit import GroupCommit
@@ -45,6 +45,8 @@ class Intake:
     projections: Projections
     announcements: Announcements
     files: FileStore
+    code: Callable[[UUID], str]
+    """The tracking code of a registration."""
 
     def agency(self, code: str) -> Agency:
         """Raises `NotFound` for an agency that is not ours."""
@@ -52,10 +54,6 @@ class Intake:
             return self.agencies[code]
         except KeyError:
             raise NotFound("agency") from None
-
-    def code(self, registration: UUID) -> str:
-        """The tracking code of a registration."""
-        return tracking_code(self.settings.code_secret.get_secret_value().encode(), registration)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,17 +155,6 @@ async def _killed_before_the_commit(r: Row, service: str, group: str) -> None:
     await r.until(about_to_commit, timeout=60, every=0.02)
     await r.kill(service)
     seen = await r.look_for_offsets_ahead(group)
-    print(
-        "DBG",
-        service,
-        not_committed(seen, group),
-        link.hits,
-        seen.committed,
-        {t: len(x) for t, x in seen.records.items()},
-        len(seen.cases),
-        len(seen.facts),
-        len(seen.ledger),
-    )
     again = not_committed(seen, group)
     assert again, f"nothing of {group} to be read again: committed {seen.committed}, {link.hits}"
     r.hit(f"records redelivered to {service}", again)

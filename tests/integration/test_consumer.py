@@ -63,7 +63,7 @@ class Bench:
     def __init__(self, bootstrap: str, database: Database, topic: Topic) -> None:
         self.bootstrap, self.database, self.topic = bootstrap, database, topic
         self.group = f"group.{uuid4().hex[:8]}"
-        self.publisher = KafkaPublisher(bootstrap, linger_ms=0)
+        self.publisher = KafkaPublisher(bootstrap)
         self.effects: list[str] = []
         self.dead_letters = DeadLetters(database)
 

@@ -7,7 +7,7 @@ The log below stands for a topic: what it does not do (offsets, rebalances) the 
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 from uuid import UUID, uuid5
@@ -18,11 +18,11 @@ from prometheus_client import REGISTRY
 from contracts.envelope import decode
 from contracts.events import models
 from contracts.model import LetterKind, LetterState
-from contracts.topics import ROUTING_LETTERS, Topic
+from contracts.topics import ROUTING_LETTERS
 from kit import mongo
 from kit.acting import Acting
 from kit.errors import Permanent, Transient
-from kit.kafka import Headers
+from kit.kafka import Outcome, Record
 from kit.mongo import Collection, Database, Document, ServerClock
 from kit.outbox import Change, Outbox, Relay, spec
 from tests.waiting import eventually
@@ -69,13 +69,18 @@ class Log:
         self.failing = failing
         self._chance = chance
 
-    async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers) -> None:
+    async def publish_all(self, records: Sequence[Record]) -> list[Outcome]:
+        """In any order, as the protocol allows."""
+        numbers = self._chance.sample(range(len(records)), len(records))
+        outcomes = {number: await self._publish(records[number].value) for number in numbers}
+        return [outcomes[number] for number in range(len(records))]
+
+    async def _publish(self, value: bytes) -> Outcome:
         await asyncio.sleep(self._chance.random() * 0.005)
         if self._chance.random() < self.failing / 2:
-            raise Transient("before")
+            return Transient("before")
         self.records.append(value)
-        if self._chance.random() < self.failing / 2:
-            raise Transient("after")
+        return Transient("after") if self._chance.random() < self.failing / 2 else None
 
     def appearances(self) -> dict[str, list[tuple[int, int]]]:
         """Per document: (sequence, value) in the order published."""
@@ -125,7 +130,7 @@ class Process:
 
     def die(self) -> None:
         self.dead = True
-        for task in [*self._tasks, *self._relay._tasks, *([self._relay._marking] if self._relay._marking else [])]:
+        for task in [*self._tasks, *self._relay._rounds, *([self._relay._marking] if self._relay._marking else [])]:
             task.cancel()
 
 

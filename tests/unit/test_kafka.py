@@ -5,20 +5,27 @@ from typing import Any, cast
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from contracts.topics import ROUTING_LETTERS
 from kit.errors import Transient
-from kit.kafka import KafkaPublisher
+from kit.kafka import KafkaPublisher, Record
 
 
 class Wedged:
-    """Takes records; acknowledges them only if it is told to."""
+    """Takes batches; acknowledges them only if it is told to."""
 
     def __init__(self, *, acknowledges: bool) -> None:
         self.acknowledges = acknowledges
         self.stopped = False
 
-    async def send(self, _topic: str, **_: Any) -> "asyncio.Future[None]":
+    async def partitions_for(self, _topic: str) -> set[int]:
+        return {0, 1, 2}
+
+    def create_batch(self) -> BatchBuilder:
+        return BatchBuilder(16_384, 0, is_transactional=False)
+
+    async def send_batch(self, _batch: BatchBuilder, _topic: str, **_: Any) -> "asyncio.Future[None]":
         acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.acknowledges:
             acknowledged.set_result(None)
@@ -32,15 +39,13 @@ async def test_a_wedged_producer_fails_what_it_owes_and_is_replaced(monkeypatch:
     producers = [Wedged(acknowledges=False), Wedged(acknowledges=True)]
     made = iter(producers)
 
-    async def start(_publisher: KafkaPublisher, _batch_bytes: int) -> AIOKafkaProducer:
+    async def start(_publisher: KafkaPublisher) -> AIOKafkaProducer:
         return cast(AIOKafkaProducer, next(made))
 
     monkeypatch.setattr(KafkaPublisher, "_start", start)
     publisher = KafkaPublisher("nowhere", send_timeout=0.15)
-    outcomes = await asyncio.gather(
-        *(publisher.publish(ROUTING_LETTERS, b"key", b"value") for _ in range(20)), return_exceptions=True
-    )
-    assert all(isinstance(outcome, Transient) for outcome in outcomes)
-    await publisher.publish(ROUTING_LETTERS, b"key", b"value")
+    records = [Record(ROUTING_LETTERS, b"key %d" % n, b"value") for n in range(20)]
+    assert all(isinstance(outcome, Transient) for outcome in await publisher.publish_all(records))
+    assert await publisher.publish_all(records) == [None] * 20
     await publisher.stop()
     assert [producer.stopped for producer in producers] == [True, True]
