@@ -28,6 +28,8 @@ from services.intake.store import SPECS, Projections
 CONNECTIONS = 64
 RATE = 500
 """Requests a second of the open loop: what the slower side can do with some room."""
+COUNTED = "1000000/minute;10000000/hour"
+"""Every request is counted as in life, and none refused: all come from one address."""
 PATH = f"/api/v1/{samples.AGENCY}/registrations"
 
 
@@ -43,7 +45,7 @@ def settings(kafka_bootstrap: str, mongodb_url: str, prefix: str, **more: Any) -
         kafka_bootstrap=kafka_bootstrap,
         kafka_group_prefix=prefix,
         log_level="ERROR",
-        **more,
+        **dict.fromkeys((n for n in IntakeSettings.model_fields if n.startswith("rate_")), COUNTED) | more,
     )
 
 
@@ -55,7 +57,7 @@ async def prepare_database(machine: Machine, prefix: str) -> None:
 
 
 async def serve_intake(kafka_bootstrap: str, mongodb_url: str, prefix: str, **_: Any) -> None:
-    """Intake with everything on: validation, idempotency keys, case numbers, outbox and relay, consumers."""
+    """Intake with everything on: validation, idempotency keys, rate limits, case numbers, outbox and relay, consumers."""
     app, _service, _intake = bootstrap(settings(kafka_bootstrap, mongodb_url, prefix))
     await serve(app)
 

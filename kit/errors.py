@@ -41,3 +41,11 @@ class Unavailable(Transient):
     def __init__(self, what: str, retry_after: int = 5) -> None:
         super().__init__(what)
         self.retry_after = retry_after
+
+
+class TooMany(Transient):
+    """More of something than its rate allows; the caller may go on after `retry_after` seconds."""
+
+    def __init__(self, what: str, retry_after: int) -> None:
+        super().__init__(what)
+        self.retry_after = retry_after

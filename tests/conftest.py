@@ -1,16 +1,22 @@
 """Real Kafka and real MongoDB for the tests that need them: started when the first asks, ended with the session."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from deploy.local.stack import LocalStack
+from deploy.local.stack import ENV_PREFIX, LocalStack
+from services.intake.settings import IntakeSettings
 
 # How fast the machine is at the moment is no property of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+# Everybody in a test comes from one address: all is counted, and nobody refused but where a test is about that.
+for rate in (name for name in IntakeSettings.model_fields if name.startswith("rate_")):
+    os.environ[ENV_PREFIX + rate.upper()] = "1000000/minute"
 
 
 @pytest.fixture(scope="session")

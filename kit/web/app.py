@@ -15,7 +15,7 @@ from kit import metrics
 from kit.errors import Permanent, Transient
 from kit.logging import get_logger
 from kit.web.apidocs import page as api_page
-from kit.web.middleware import BODY_LIMIT, BodyLimited, Hardened, LastResort, Measured, Traced
+from kit.web.middleware import BODY_LIMIT, Admit, Admitted, BodyLimited, Hardened, LastResort, Measured, Traced
 from kit.web.problems import Answers, ProblemDocument
 from kit.web.rendering import STATIC, STATIC_HASHES, Templates
 
@@ -41,11 +41,13 @@ def create_app(
     docs: bool = False,
     body_limit: int = BODY_LIMIT,
     large_bodies: Sequence[str] = (),
+    admit: Admit | None = None,
 ) -> FastAPI:
     """An application with trace, metrics, security headers, body limit, error answers, /healthz, /readyz, /metrics and /static/.
 
     `ready` names the parts that readiness rests on. `templates` draws error pages (with the agency's face). `large_bodies`: shell
-    patterns of paths that take 20 MiB (uploads) instead of `body_limit`. `docs`: /api/docs and /api/openapi.json.
+    patterns of paths that take 20 MiB (uploads) instead of `body_limit`. `docs`: /api/docs and /api/openapi.json. `admit`
+    is asked with the caller's address before anything of a request is read.
 
     Routers carry their whole prefix themselves (`APIRouter(prefix="/{agency}/can-bo")`): metrics name a route by its own
     path.
@@ -64,6 +66,7 @@ def create_app(
             Middleware(Measured),
             Middleware(Hardened, https=settings.session_secure),
             Middleware(LastResort, answer=answer),
+            *([Middleware(Admitted, admit=admit)] if admit else []),
             Middleware(BodyLimited, limit=body_limit, large=large_bodies),
         ],
         responses={"4XX": {"model": ProblemDocument, "description": "RFC 9457, application/problem+json"}},

@@ -10,6 +10,7 @@ from kit.clock import Clock
 from kit.service import Service
 from kit.web.app import create_app
 from kit.web.guard import StaffGate
+from kit.web.middleware import Admit
 from kit.web.rendering import Templates
 
 
@@ -23,11 +24,12 @@ def front_of(
     routers: Sequence[APIRouter],
     docs: bool = False,
     large_bodies: Sequence[str] = (),
+    admit: Admit | None = None,
 ) -> FastAPI:
     """The application: the service's relay, consumers and workers run while it is served.
 
     `directory` knows accounts whose sessions were revoked; `routers` are tried in order, so the one that takes any address
-    below an agency comes last.
+    below an agency comes last. `docs`, `large_bodies`, `admit`: see `create_app`.
     """
 
     @contextlib.asynccontextmanager
@@ -45,6 +47,7 @@ def front_of(
         templates=templates,
         docs=docs,
         large_bodies=large_bodies,
+        admit=admit,
     )
     app.state.staff_gate = StaffGate(SessionCodec(settings.session_secret), directory, clock, secure=settings.session_secure)
     for router in routers:

@@ -16,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kit.errors import TooMany
+from kit.limits import network_of
 from kit.metrics import REQUEST_SECONDS, REQUESTS
 from kit.tracing import current_trace, trace_of, tracing
 from kit.web.problems import route_template
@@ -29,6 +31,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+Admit = Callable[[str], Awaitable[None]]
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
@@ -146,6 +149,34 @@ class LastResort:
                 raise
             response = await self._answer(Request(scope, receive), error)
             await response(scope, receive, send)
+
+
+class Admitted:
+    """Asks before anything of a request is read; `admit` is given what names the caller's address, and raises to refuse.
+
+    What machines ask and files of the design system are let through.
+    """
+
+    _FREE = ("/healthz", "/readyz", "/metrics", "/static/")
+
+    def __init__(self, app: ASGIApp, *, admit: Admit) -> None:
+        self._app = app
+        self._admit = admit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not scope["path"].startswith(self._FREE):
+            try:
+                await self._admit(address_of(scope))
+            except TooMany:
+                if scope["method"] not in ("GET", "HEAD"):
+                    await _discard(receive)
+                raise
+        await self._app(scope, receive, send)
+
+
+def address_of(scope: Scope) -> str:
+    """What names the caller where requests are counted (as the proxy tells it)."""
+    return network_of(scope["client"][0]) if scope["client"] else ""
 
 
 class BodyLimited:

@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from kit.errors import Conflict, Forbidden, Invalid, NotFound, Permanent, StaleForm, Transient, Unavailable
+from kit.errors import Conflict, Forbidden, Invalid, NotFound, Permanent, StaleForm, TooMany, Transient, Unavailable
 from kit.logging import get_logger
 from kit.mongo import is_transient
 from kit.tracing import current_trace
@@ -164,6 +164,8 @@ def problem_for(error: Exception) -> Problem:
             return problem(400)
         case Unavailable():
             return problem(503, headers={"Retry-After": str(error.retry_after)})
+        case TooMany():
+            return problem(429, headers={"Retry-After": str(error.retry_after)})
         case Transient():
             return problem(503, headers={"Retry-After": "5"})
         case PyMongoError() if is_transient(error):

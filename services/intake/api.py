@@ -20,8 +20,10 @@ from contracts.model import Channel
 from kit.acting import Acting
 from kit.errors import Invalid
 from kit.web import current_trace
+from kit.web.middleware import address_of
 from kit.web.problems import ProblemDocument
 from services.intake.forms import RegistrationInput, api_key
+from services.intake.ratelimits import FORM
 from services.intake.usecases import Intake, Receipt, register
 
 _PATH = "/api/v1/{agency}/registrations"
@@ -66,6 +68,10 @@ def router(intake: Intake) -> APIRouter:
             413: {"model": ProblemDocument, "description": "Nội dung lớn hơn 1 MiB"},
             415: {"model": ProblemDocument, "description": "Content-Type không phải application/json"},
             422: {"model": ProblemDocument, "description": "Có mục chưa đúng, nêu trong `errors`"},
+            429: {
+                "model": ProblemDocument,
+                "description": "Quá nhiều phiếu trong thời gian ngắn; xin gửi lại sau thời gian ở Retry-After",
+            },
             503: {"model": ProblemDocument, "description": "Chưa chắc đã lưu; xin gửi lại cùng khóa sau thời gian ở Retry-After"},
         },
         openapi_extra={
@@ -78,6 +84,7 @@ def router(intake: Intake) -> APIRouter:
     )
     async def post_registration(request: Request) -> Response:
         key = _idempotency_key(request)
+        await intake.limits.count(FORM, address_of(request.scope))
         body = await _body(request)
         acting = Acting(request.path_params["agency"], "registrant", intake.clock(), current_trace())
         try:

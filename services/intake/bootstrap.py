@@ -12,6 +12,8 @@ from kit.auth import STAFF_SPEC, StaffProjection
 from kit.clock import Clock, system_clock
 from kit.files import FileStore
 from kit.kafka import KafkaPublisher, Publisher
+from kit.limits import SPEC as RATES
+from kit.limits import Limits, SharedCounts
 from kit.logging import configure
 from kit.mongo import ServerClock
 from kit.outbox import Outbox
@@ -23,6 +25,7 @@ from services.intake import api, consumers, documents, entry, http
 from services.intake.announcements import Announcements
 from services.intake.codes import tracking_code
 from services.intake.groupcommit import GroupCommit
+from services.intake.ratelimits import REQUEST, rates_of
 from services.intake.settings import IntakeSettings
 from services.intake.store import COUNTERS, REGISTRATIONS, SPECS, CaseNumbers, Projections, RegistrationStore
 from services.intake.usecases import Intake, publish_unrouted
@@ -53,6 +56,7 @@ def bootstrap(
         outbox.collection, size=settings.group_size, in_flight=settings.groups_in_flight, queue=settings.group_queue
     )
     projections = Projections(database)
+    counts = SharedCounts(database[RATES.name])
     intake = Intake(
         settings=settings,
         agencies=agencies,
@@ -66,6 +70,7 @@ def bootstrap(
         announcements=Announcements(projections),
         files=FileStore(files),
         code=code,
+        limits=Limits(counts, secret, rates_of(settings)),
     )
     staff = StaffProjection(database[STAFF_SPEC.name])
     service = Service(
@@ -78,7 +83,7 @@ def bootstrap(
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
         outboxes=(outbox,),
         subscriptions=consumers.subscriptions(projections, intake.registrations, staff),
-        workers=(_every(UNROUTED_CHECK_SECONDS, lambda: publish_unrouted(intake)),),
+        workers=(_every(UNROUTED_CHECK_SECONDS, lambda: publish_unrouted(intake)), counts.run),
         on_stop=(commits.drain,),
         needs_kafka=False,
     )
@@ -96,6 +101,7 @@ def _application(intake: Intake, service: Service, staff: StaffProjection) -> Fa
         clock=intake.clock,
         routers=(programs, entry.router(intake, templates), http.router(intake, templates)),
         docs=True,
+        admit=partial(intake.limits.count, REQUEST),
     )
     api.describe(app)
     api.shorten(app, programs)

@@ -14,23 +14,30 @@ from starlette.responses import RedirectResponse, Response
 from kit.acting import Acting
 from kit.agency import Agency, WebField
 from kit.clock import format_date_in_words, local_date
-from kit.errors import Invalid, NotFound, Unavailable
+from kit.errors import Invalid, NotFound, TooMany, Unavailable
 from kit.mongo import is_transient
 from kit.web import Submitted, Templates, current_trace, read_form
 from kit.web.faces import face_of
+from kit.web.middleware import address_of
 from services.intake import domain, printing, views
 from services.intake.codes import code_hash, parse_code
 from services.intake.domain import Placement, Plan, Window
 from services.intake.forms import WebForm, web_key
+from services.intake.ratelimits import FORM, count_lookup
 from services.intake.usecases import Intake, Receipt, check_whole, not_yet_open, register, section_titles
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
-_RETRY_AFTER = "5"
+_RETRY_AFTER = 5
 BAD_CODE = "Mã tra cứu chưa đúng. Mã gồm 16 ký tự, xin Ông/Bà kiểm tra lại từng ký tự."
 UNKNOWN_CODE = "Không tìm thấy phiếu với mã này. Xin Ông/Bà kiểm tra lại mã, hoặc gọi Văn phòng Sở để được giúp đỡ."
 UNAVAILABLE = (
     "Hệ thống tạm thời gián đoạn nên phiếu chưa được ghi nhận. Nội dung Ông/Bà đã nhập vẫn còn trên trang này: "
     "xin đợi ít giây rồi bấm “Gửi phiếu đăng ký” lần nữa."
+)
+
+TOO_MANY = (
+    "Trong thời gian ngắn đã có quá nhiều phiếu gửi từ cùng một nơi hoặc với cùng thông tin liên hệ nên phiếu này chưa được "
+    "ghi nhận. Nội dung Ông/Bà đã nhập vẫn còn trên trang này: xin đợi {wait} rồi bấm “Gửi phiếu đăng ký” lần nữa."
 )
 
 
@@ -120,7 +127,13 @@ class _Pages:
         submitted = await read_form(request)
         values = with_nonce(submitted)
         try:
+            await self._intake.limits.count(FORM, address_of(request.scope))
             receipt = await self._register(profile, plan, submitted, values["nonce"])
+        except TooMany as error:
+            found = await self._known_plan(agency, plan)
+            wait = TOO_MANY.format(wait=views.waiting(error.retry_after))
+            again = error.retry_after
+            return self._form(request, profile, plan, found, values, {}, status=429, warning=wait, retry_after=again)
         except Invalid as error:
             found = await self._known_plan(agency, plan)
             return self._form(request, profile, plan, found, values, error.errors, status=422)
@@ -145,6 +158,7 @@ class _Pages:
         """What became of the registration of a code. The code travels in the body alone."""
         profile = self._intake.agency(agency)
         submitted = await read_form(request)
+        await count_lookup(self._intake.limits, address_of(request.scope))
         typed = submitted.values.get("code", "")[:100]
         code = parse_code(typed)
         document = await self._intake.registrations.by_code(agency, code_hash(code or typed))
@@ -196,6 +210,7 @@ class _Pages:
         *,
         status: int = 200,
         warning: str = "",
+        retry_after: int = _RETRY_AFTER,
     ) -> Response:
         now = self._intake.clock()
         chosen = values.get("dialogue") or None
@@ -207,7 +222,7 @@ class _Pages:
             profile,
             "form.html",
             status=status,
-            headers={"Retry-After": _RETRY_AFTER} if status == 503 else {},
+            headers={"Retry-After": str(retry_after)} if warning else {},
             form=profile.form,
             privacy=profile.privacy,
             plan_id=plan_id,

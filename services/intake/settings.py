@@ -1,10 +1,22 @@
 """What intake needs beside the settings of every service."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
+from limits import parse_many
+from pydantic import AfterValidator, Field, SecretStr
 
 from kit.settings import ServiceSettings
+
+
+def _rates(text: str) -> str:
+    if text:
+        parse_many(text)
+    return text
+
+
+Rates = Annotated[str, AfterValidator(_rates)]
+"""How many in how long, e.g. `60/minute;600/hour`; empty: no limit."""
 
 
 class IntakeSettings(ServiceSettings):
@@ -20,6 +32,14 @@ class IntakeSettings(ServiceSettings):
     group_queue: int = Field(2_000, gt=0, description="Registrations that may wait for a write; more are told 503")
     case_number_block: int = Field(100, gt=0, description="Case numbers a process takes at once; unused ones stay gaps")
     unrouted_after_seconds: float = Field(600.0, gt=0, description="Unseen by routing for so long, it is published again")
+    rate_requests: Rates = Field("50/second;1200/minute", description="Requests of one address")
+    rate_registrations: Rates = Field(
+        "60/minute;600/hour", description="Forms of one address: an office has many people behind one"
+    )
+    rate_contact: Rates = Field("60/hour", description="Registrations with one telephone number or e-mail address")
+    rate_all_registrations: Rates = Field("6000/minute", description="Registrations of everybody together")
+    rate_lookups: Rates = Field("30/minute", description="Look-ups of tracking codes from one address")
+    rate_all_lookups: Rates = Field("1200/minute", description="Look-ups of everybody together")
     fonts_dir: Path = Field(
         Path(".local/cache/fonts"), description="Directory of the Liberation Serif files that documents are set in"
     )

@@ -14,6 +14,7 @@ from contracts.envelope import Event
 from contracts.model import CaseState, DialogueState, PlanState, QuestionStateData
 from kit.auth import STAFF_SPEC
 from kit.clock import local_date
+from kit.limits import SPEC as RATES
 from kit.mongo import Collection, CollectionSpec, Database, Document, only_duplicates
 from kit.outbox import spec
 from services.intake import domain
@@ -29,7 +30,7 @@ PLANS = CollectionSpec("plans", (IndexModel([("agency", 1), ("year", -1)], name=
 DIALOGUES = CollectionSpec("dialogues", (IndexModel([("agency", 1), ("plan", 1), ("ordinal", 1)], name="by_plan"),))
 CASES = CollectionSpec("cases")
 QUESTIONS = CollectionSpec("questions", (IndexModel([("agency", 1), ("case", 1)], name="by_case"),))
-SPECS: tuple[CollectionSpec, ...] = (REGISTRATIONS, COUNTERS, PLANS, DIALOGUES, CASES, QUESTIONS, STAFF_SPEC)
+SPECS: tuple[CollectionSpec, ...] = (REGISTRATIONS, COUNTERS, PLANS, DIALOGUES, CASES, QUESTIONS, STAFF_SPEC, RATES)
 
 MOST_PLANS = 50
 """Newest plans of an agency that the public site shows: decades of them, at one or two a year."""

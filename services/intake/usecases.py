@@ -14,8 +14,9 @@ from kit.acting import Acting
 from kit.agency import Agency
 from kit.calendar import WorkCalendar
 from kit.clock import Clock, format_moment_long
-from kit.errors import Conflict, Invalid, NotFound, Unavailable
+from kit.errors import Conflict, Invalid, NotFound, TooMany, Unavailable
 from kit.files import FileStore
+from kit.limits import Limits
 from kit.logging import get_logger
 from kit.mongo import Document, is_transient
 from kit.outbox import Outbox
@@ -26,6 +27,7 @@ from services.intake.documents import LETTER, RECEIVED, registration_fields
 from services.intake.domain import Entry, Placement, Plan, Submission, Window
 from services.intake.groupcommit import GroupCommit
 from services.intake.metrics import PUBLISHED_AGAIN, REGISTRATIONS
+from services.intake.ratelimits import count_registration
 from services.intake.settings import IntakeSettings
 from services.intake.store import CaseNumbers, Projections, RegistrationStore
 
@@ -47,6 +49,7 @@ class Intake:
     files: FileStore
     code: Callable[[UUID], str]
     """The tracking code of a registration."""
+    limits: Limits
 
     def agency(self, code: str) -> Agency:
         """Raises `NotFound` for an agency that is not ours."""
@@ -71,8 +74,8 @@ async def register(
     """Accept a whole form that came by itself (web, API): durable when this returns.
 
     The same `key` with the same content is one registration, whatever has changed since it was kept. Raises `Invalid` (fields
-    wrong, not open yet), `NotFound` (plan), `Conflict` (the key was used for other content) and `Unavailable` (not known to be
-    kept: send it again).
+    wrong, not open yet), `NotFound` (plan), `Conflict` (the key was used for other content), `TooMany` (of this contact, or of
+    all) and `Unavailable` (not known to be kept: send it again).
     """
     entry = Entry(channel, acting.now)
     async with _answering(intake, channel):
@@ -80,7 +83,8 @@ async def register(
         hashed = domain.payload_hash(submission)
         try:
             plan, placement = await _admitted(intake, agency, submission, entry)
-        except (Invalid, NotFound):
+            await count_registration(intake.limits, submission)
+        except (Invalid, NotFound, TooMany):
             if (kept := await _kept_before(intake, agency, key, hashed, channel)) is None:
                 raise
             return kept

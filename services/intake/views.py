@@ -326,3 +326,8 @@ def printed_month(plan: Plan, now: datetime) -> int:
     closings = [d.state.closes_at or d.state.starts_at for d in plan.dialogues]
     coming = [moment for moment in closings if moment is not None and moment > now]
     return local_date(min(coming, default=now)).month
+
+
+def waiting(seconds: int) -> str:
+    """How long to wait, as one says it."""
+    return f"{seconds} giây" if seconds < 90 else f"{-(-seconds // 60)} phút"

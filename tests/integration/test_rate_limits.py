@@ -1,0 +1,125 @@
+"""Rates on real MongoDB and through intake's own pages: who asks too often is refused, others are not, what was typed stays."""
+
+import asyncio
+import re
+from collections import Counter
+
+import httpx
+import pytest
+
+from kit import mongo
+from kit.errors import TooMany
+from kit.limits import SPEC, Limits, SharedCounts
+from tests.intake import PLAN, Running, api_body, running_intake, web_form
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.stack
+
+OTHER = "203.0.113.77"
+
+
+def client_from(running: Running, address: str) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=running.app, client=(address, 1234), raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://intake")
+
+
+async def test_processes_count_together(mongodb_url: str) -> None:
+    client = mongo.connect(mongodb_url)
+    database = client["rates_shared"]
+    await mongo.apply(database, [SPEC])
+    await database[SPEC.name].delete_many({})
+    one, other = (SharedCounts(database[SPEC.name], lambda: 1_000_030.0) for _ in range(2))
+    rates = {"form": "10/minute"}
+    here, there = Limits(one, b"secret", rates), Limits(other, b"secret", rates)
+    for _ in range(6):
+        await here.count("form", "203.0.113.9")
+    await one.merge()
+    await there.count("form", "203.0.113.9")
+    await other.merge()  # learns of the six
+    for _ in range(3):
+        await there.count("form", "203.0.113.9")
+    with pytest.raises(TooMany):
+        await there.count("form", "203.0.113.9")
+    await there.count("form", "203.0.113.10")
+    await one.merge()
+    await other.merge()
+    rows = await database[SPEC.name].find({}).to_list(10)
+    assert sorted(row["n"] for row in rows) == [1, 11]
+    assert "203.0.113" not in str(rows), "addresses are personal data"
+    await mongo.close(client)
+
+
+async def test_200_requests_from_one_address_are_limited_and_others_are_not(mongodb_url: str) -> None:
+    async with (
+        running_intake(mongodb_url, rate_requests="50/day") as running,
+        client_from(running, "203.0.113.9") as flooding,
+        client_from(running, OTHER) as somebody,
+    ):
+        flood = asyncio.gather(*(flooding.get("/son-la/") for _ in range(200)))
+        quiet = [await somebody.get("/son-la/") for _ in range(20)]
+        assert Counter(answer.status_code for answer in await flood) == {200: 50, 429: 150}
+        assert {answer.status_code for answer in quiet} == {200}
+        refused = await flooding.get("/son-la/")
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert "content-security-policy" in refused.headers
+        assert "Có quá nhiều yêu cầu" in refused.text
+        assert (await flooding.get("/healthz")).status_code == 200
+
+
+async def test_a_form_too_many_comes_back_with_what_was_typed(mongodb_url: str) -> None:
+    async with running_intake(mongodb_url, rate_registrations="2/day") as running:
+        answers = [
+            await running.client.post(f"/son-la/dang-ky/{PLAN}", data=web_form(nonce=f"trang-nay-la-trang-{n}")) for n in range(3)
+        ]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert "Lò Văn Thử" in answers[2].text
+        assert re.search(r"xin đợi \d+ (giây|phút)", answers[2].text)
+        assert int(answers[2].headers["Retry-After"]) > 0
+        assert await running.database["registrations"].count_documents({}) == 2
+
+
+async def test_one_contact_from_many_addresses(mongodb_url: str) -> None:
+    async with running_intake(mongodb_url, rate_contact="3/day") as running:
+        statuses = []
+        for n in range(5):
+            async with client_from(running, f"203.0.113.{n}") as somebody:
+                answer = await somebody.post(
+                    "/api/v1/son-la/registrations", json=api_body(), headers={"Idempotency-Key": f"key-{n}"}
+                )
+                statuses.append(answer.status_code)
+        assert statuses == [201, 201, 201, 429, 429]
+        again = await running.client.post("/api/v1/son-la/registrations", json=api_body(), headers={"Idempotency-Key": "key-0"})
+        assert again.status_code == 200, "what was kept before is told again"
+        other = api_body(person={"name": "Cà Thị Khác", "phone": "0912 345 679"})
+        answer = await running.client.post("/api/v1/son-la/registrations", json=other, headers={"Idempotency-Key": "other"})
+        assert answer.status_code == 201
+
+
+async def test_look_ups_of_codes_are_limited(mongodb_url: str) -> None:
+    async with running_intake(mongodb_url, rate_lookups="5/day") as running:
+        typed = {"code": "ACDE-HKMN-PQRT-UXY2"}
+        statuses = [(await running.client.post("/son-la/tra-cuu", data=typed)).status_code for _ in range(8)]
+        assert [status == 429 for status in statuses] == [False] * 5 + [True] * 3
+        async with client_from(running, OTHER) as somebody:
+            assert (await somebody.post("/son-la/tra-cuu", data=typed)).status_code in (404, 422)
+
+
+async def test_fifty_equal_submissions_at_once_are_one_registration(mongodb_url: str) -> None:
+    defaults = {"rate_requests": "50/second;1200/minute", "rate_registrations": "60/minute;600/hour", "rate_contact": "60/hour"}
+    async with running_intake(mongodb_url, **defaults) as running:
+        body, headers = api_body(), {"Idempotency-Key": "the-same"}
+        send = [running.client.post("/api/v1/son-la/registrations", json=body, headers=headers) for _ in range(50)]
+        answers = await asyncio.gather(*send)
+        assert Counter(a.status_code for a in answers) <= Counter({201: 1, 200: 49})
+        assert len({a.json()["tracking_code"] for a in answers}) == 1
+        assert await running.database["registrations"].count_documents({}) == 1
+
+
+async def test_counts_reach_mongodb_by_themselves(mongodb_url: str) -> None:
+    async with running_intake(mongodb_url, rate_requests="1000/day") as running:
+        await running.client.get("/son-la/")
+
+        async def merged() -> bool:
+            return await running.database["rates"].count_documents({}) > 0
+
+        await eventually(merged, timeout=10)

@@ -1,0 +1,100 @@
+"""Counting in windows, and who is counted as one."""
+
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kit.errors import TooMany
+from kit.limits import Limits, SharedCounts, network_of
+
+
+class Unused:
+    """A collection that nothing is asked of."""
+
+    def with_options(self, **_: Any) -> "Unused":
+        return self
+
+
+class Hand:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def limits(clock: Hand, **rates: str) -> Limits:
+    return Limits(SharedCounts(cast(Any, Unused()), clock), b"secret", rates)
+
+
+async def passed(limits: Limits, name: str, who: str, times: int) -> int:
+    count = 0
+    for _ in range(times):
+        try:
+            await limits.count(name, who)
+        except TooMany:
+            continue
+        count += 1
+    return count
+
+
+async def test_as_many_as_the_rate_says_and_again_in_the_next_window() -> None:
+    clock = Hand()
+    one = limits(clock, form="3/minute")
+    assert await passed(one, "form", "a", 10) == 3
+    assert await passed(one, "form", "b", 10) == 3, "others are not concerned"
+    clock.now += 60
+    assert await passed(one, "form", "a", 10) == 3
+
+
+async def test_the_strictest_of_several_rates_decides() -> None:
+    clock = Hand()
+    one = limits(clock, form="2/second;5/minute")
+    total = 0
+    for _ in range(10):
+        total += await passed(one, "form", "a", 4)
+        clock.now += 1
+    assert total == 5
+
+
+async def test_the_answer_says_how_long_to_wait() -> None:
+    clock = Hand()
+    clock.now = 60 * 1000 + 48.0
+    one = limits(clock, form="1/minute")
+    await one.count("form", "a")
+    with pytest.raises(TooMany) as refused:
+        await one.count("form", "a")
+    assert refused.value.retry_after == 12
+
+
+async def test_no_rate_is_no_limit() -> None:
+    assert await passed(limits(Hand(), form=""), "form", "a", 1000) == 1000
+
+
+async def test_a_window_is_forgotten_whole() -> None:
+    clock = Hand()
+    counts = SharedCounts(cast(Any, Unused()), clock)
+    one = Limits(counts, b"secret", {"form": "3/minute"})
+    await passed(one, "form", "a", 1)
+    clock.now += 120
+    assert await counts.get("anything") == 0
+    await counts.merge()
+    assert not counts._windows
+
+
+@given(st.ip_addresses(v=4))
+def test_an_ipv4_address_is_itself_however_it_is_written(address: Any) -> None:
+    assert network_of(str(address)) == network_of(f"::ffff:{address}") == str(address)
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+def test_ipv6_customers_are_counted_by_their_network(one: int, other: int) -> None:
+    base = 0x20010DB8 << 96
+    from ipaddress import IPv6Address
+
+    assert network_of(str(IPv6Address(base + one))) == network_of(str(IPv6Address(base + other))) == "2001:db8::"
+
+
+def test_what_is_no_address_stays_as_it_is() -> None:
+    assert network_of("testclient") == "testclient"
