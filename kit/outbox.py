@@ -414,7 +414,7 @@ class Relay:
         """Let what is in flight finish and write its marks; what does not finish is swept up after the restart."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while self._work:
+                while self._queue or self._rounds:
                     self._begin_rounds()
                     await asyncio.wait(set(self._rounds))
                 while self._marking is not None:
@@ -458,14 +458,13 @@ class Relay:
             work = works[key]
             if outcome is None:
                 work.sent = work.sending
-                self._failing = False
             elif isinstance(outcome, Refused):
                 metrics.EVENTS_REFUSED.labels(work.outbox.name).inc()
                 get_logger().error("event_refused", collection=work.outbox.name, error=str(outcome))
                 refused.setdefault(work.outbox, []).append(key[1])
             else:
-                self._failing = True
                 failed.setdefault(work.outbox, []).append(key[1])
+        self._failing = bool(failed)
         for outbox, ids in failed.items():
             await self._give_back(outbox, ids)
         for outbox, ids in refused.items():
