@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Container, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Protocol, TypeAlias
@@ -28,6 +28,8 @@ _BATCH_BYTES = 262_144
 _ALONE_FOR = 60.0
 _SEND_TIMEOUT = 15.0
 _START_TIMEOUT = 10.0
+_GIVEN_UP_AFTER = 2.0
+"""For what a producer still has under way when another of its records failed: most is acknowledged in that time, or never."""
 _DELETE_TIMEOUT = 30.0
 
 Headers = Sequence[tuple[str, bytes]]
@@ -72,10 +74,28 @@ class _Batch:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A producer; with `one_by_one` each record travels in a batch of its own."""
+    """A producer; with `one_by_one` each record travels in a batch of its own. `waiting`: what ends the waits for its answers."""
 
     producer: AIOKafkaProducer
     one_by_one: bool
+    waiting: set[asyncio.Timeout] = field(default_factory=set)
+
+    @contextlib.asynccontextmanager
+    async def patience(self, seconds: float) -> AsyncIterator[None]:
+        """Raises `TimeoutError` after so long, or when the producer is closed: what it owes then will never come."""
+        async with asyncio.timeout(seconds) as timeout:
+            self.waiting.add(timeout)
+            try:
+                yield
+            finally:
+                self.waiting.discard(timeout)
+
+    async def close(self, *, within: float) -> None:
+        """Let what is under way be acknowledged; then nobody waits for the rest any more."""
+        await _close(self.producer, within=within)
+        for timeout in self.waiting:
+            if not timeout.expired():
+                timeout.reschedule(0)
 
 
 class KafkaPublisher:
@@ -121,7 +141,7 @@ class KafkaPublisher:
     ) -> None:
         """Send these records of one topic and note what became of them."""
         try:
-            async with asyncio.timeout(self._send_timeout):
+            async with line.patience(self._send_timeout):
                 partitions = len(await line.producer.partitions_for(topic))
         except (KafkaError, TimeoutError) as error:
             self._failed(line, topic, numbers, error, outcomes)
@@ -131,7 +151,7 @@ class KafkaPublisher:
 
     async def _send(self, line: _Line, topic: str, batch: _Batch, outcomes: list[Outcome]) -> None:
         try:
-            async with asyncio.timeout(self._send_timeout):
+            async with line.patience(self._send_timeout):
                 await (await line.producer.send_batch(batch.builder, topic, partition=batch.partition))
         except (KafkaError, TimeoutError) as error:
             self._failed(line, topic, batch.numbers, error, outcomes)
@@ -153,7 +173,7 @@ class KafkaPublisher:
         """Flush and close."""
         if (line := self._line) is not None:
             self._line = None
-            await _close(line.producer, within=self._send_timeout)
+            await line.close(within=self._send_timeout)
 
     async def _started(self) -> _Line:
         async with self._starting:
@@ -186,7 +206,7 @@ class KafkaPublisher:
         if self._line is line:
             self._line = None
             get_logger().warning("producer_dropped")
-            _background(_close(line.producer))
+            _background(line.close(within=_GIVEN_UP_AFTER))
 
 
 def _batches(line: _Line, partitions: int, numbers: Sequence[int], records: Sequence[Record]) -> list[_Batch]:
@@ -213,7 +233,7 @@ def _fits(batch: _Batch, record: Record) -> bool:
     return added is not None
 
 
-async def _close(producer: AIOKafkaProducer, *, within: float = 5.0) -> None:
+async def _close(producer: AIOKafkaProducer, *, within: float = _GIVEN_UP_AFTER) -> None:
     with contextlib.suppress(Exception):
         async with asyncio.timeout(within):
             await producer.stop()
