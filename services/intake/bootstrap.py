@@ -31,7 +31,8 @@ from services.intake.store import COUNTERS, REGISTRATIONS, SPECS, CaseNumbers, P
 from services.intake.usecases import Intake, publish_unrouted
 
 TEMPLATES = Path(__file__).parent / "templates"
-UNROUTED_CHECK_SECONDS = 60.0
+_UNROUTED_CHECKS = 10
+"""In the time after which an unrouted registration is published again."""
 _CODES_KEPT = 1_000
 """A code is wanted twice: for the answer, and a moment later for the letter."""
 
@@ -83,7 +84,7 @@ def bootstrap(
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
         outboxes=(outbox,),
         subscriptions=consumers.subscriptions(projections, intake.registrations, staff),
-        workers=(_every(UNROUTED_CHECK_SECONDS, lambda: publish_unrouted(intake)), counts.run),
+        workers=(_every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: publish_unrouted(intake)), counts.run),
         on_stop=(commits.drain,),
         needs_kafka=False,
     )

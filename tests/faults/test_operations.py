@@ -31,10 +31,10 @@ async def test_row16_a_clock_that_lies(tmp_path: Path, shift: int) -> None:
         # A letter that is a year old is held for staff; and a registration a year on is after every closing.
         letters = ("sent", "held")
         services = ("routing", "notify", "reporting") if abs(shift) == YEAR else SERVICES
-        async with r.loaded(15 * len(services)):
+        async with r.loaded(12 * len(services)):
             for service in services:
                 await _lying(r, service, str(library), shift)
-                r.hit(f"registrations while the clock of {service} was off", await _accepted_during(r, 8))
+                r.hit(f"registrations while the clock of {service} was off", await _accepted_during(r, 5))
                 await _lying(r, service, "", 0)
         r.inject(f"wall clock {shift:+} s in {', '.join(services)}, one after the other")
         await r.judge(letters)
