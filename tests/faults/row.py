@@ -152,7 +152,7 @@ class Row:
         missing = {
             "cases": sent - await database("routing")["cases"].count_documents({}),
             "questions": sections - await database("routing")["questions"].count_documents({}),
-            "letters": sent - await database("notify")["ledger"].count_documents({"state": {"$in": list(letters)}}),
+            "letters": sent - await database("notify")["ledger"].count_documents(_ended(letters)),
             "facts": sections - await database("reporting")["facts"].count_documents({"kind": "question"}),
             "buckets": await database("reporting")["buckets"].count_documents({"dirty": True}),
             "months": await database("reporting")["months"].count_documents({"dirty": True}),
@@ -229,6 +229,11 @@ class Row:
     async def close(self) -> None:
         self._measuring.cancel()
         await self.watcher.close()
+
+
+def _ended(letters: Sequence[str]) -> dict[str, Any]:
+    """Letters that have come to their end. One that was cut twice goes out no more by itself: it waits for a person."""
+    return {"$or": [{"state": {"$in": list(letters)}}, {"state": "unknown", "next_at": {"$exists": False}}]}
 
 
 async def _truthy(check: Callable[[], Awaitable[object]]) -> bool:
