@@ -48,4 +48,5 @@ class TooMany(Transient):
 
     def __init__(self, what: str, retry_after: int) -> None:
         super().__init__(what)
+        self.what = what
         self.retry_after = retry_after

@@ -11,7 +11,13 @@ from zlib import crc32
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError, TopicAlreadyExistsError
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerClosed,
+    RecordListTooLargeError,
+    TopicAlreadyExistsError,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from contracts.topics import TOPICS, Topic
@@ -67,7 +73,6 @@ class Publisher(Protocol):
 class _Batch:
     """Records of one partition that travel together; `numbers` says which of a call's records they are."""
 
-    partition: int
     builder: BatchBuilder
     numbers: list[int] = field(default_factory=list)
 
@@ -147,15 +152,20 @@ class KafkaPublisher:
             self._failed(line, topic, numbers, error, outcomes)
             return
         batches = _batches(line, partitions, numbers, records)
-        await asyncio.gather(*(self._send(line, topic, batch, outcomes) for batch in batches))
+        await asyncio.gather(*(self._send(line, topic, n, of_one, outcomes) for n, of_one in batches.items()))
 
-    async def _send(self, line: _Line, topic: str, batch: _Batch, outcomes: list[Outcome]) -> None:
-        try:
-            async with line.patience(self._send_timeout):
-                await (await line.producer.send_batch(batch.builder, topic, partition=batch.partition))
-        except (KafkaError, TimeoutError) as error:
-            self._failed(line, topic, batch.numbers, error, outcomes)
-        else:
+    async def _send(self, line: _Line, topic: str, partition: int, batches: Sequence[_Batch], outcomes: list[Outcome]) -> None:
+        """Send the batches of one partition, each after the one before; after one that failed no more."""
+        for n, batch in enumerate(batches):
+            try:
+                async with line.patience(self._send_timeout):
+                    await (await line.producer.send_batch(batch.builder, topic, partition=partition))
+            except (KafkaError, TimeoutError) as error:
+                self._failed(line, topic, batch.numbers, error, outcomes)
+                for unsent in batches[n + 1 :]:
+                    for number in unsent.numbers:
+                        outcomes[number] = Transient("not sent")
+                return
             metrics.EVENTS_PUBLISHED.labels(topic).inc(len(batch.numbers))
 
     def _failed(self, line: _Line, topic: str, numbers: Sequence[int], error: Exception, outcomes: list[Outcome]) -> None:
@@ -190,7 +200,6 @@ class KafkaPublisher:
             enable_idempotence=True,
             acks="all",
             request_timeout_ms=int(self._send_timeout * 1000),
-            max_request_size=1_048_576,
             max_batch_size=_BATCH_BYTES,
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
@@ -209,21 +218,19 @@ class KafkaPublisher:
             _background(line.close(within=_GIVEN_UP_AFTER))
 
 
-def _batches(line: _Line, partitions: int, numbers: Sequence[int], records: Sequence[Record]) -> list[_Batch]:
-    """The records of one topic in batches, each full or the last of its partition."""
-    batches: list[_Batch] = []
-    open_: dict[int, _Batch] = {}
+def _batches(line: _Line, partitions: int, numbers: Sequence[int], records: Sequence[Record]) -> dict[int, list[_Batch]]:
+    """The records of one topic, by partition, in batches of which all but the last are full."""
+    batches: dict[int, list[_Batch]] = {}
     for number in numbers:
         record = records[number]
-        partition = crc32(record.key) % partitions
-        batch = open_.get(partition)
-        if batch is None or line.one_by_one or not _fits(batch, record):
-            batch = open_[partition] = _Batch(partition, line.producer.create_batch())
-            batches.append(batch)
-            _fits(batch, record)  # the first one always does
-        batch.numbers.append(number)
-    for batch in batches:
-        batch.builder.close()
+        of_one = batches.setdefault(crc32(record.key) % partitions, [])
+        if not of_one or line.one_by_one or not _fits(of_one[-1], record):
+            of_one.append(_Batch(line.producer.create_batch()))
+            _fits(of_one[-1], record)  # the first one always does
+        of_one[-1].numbers.append(number)
+    for of_one in batches.values():
+        for batch in of_one:
+            batch.builder.close()
     return batches
 
 
@@ -234,9 +241,22 @@ def _fits(batch: _Batch, record: Record) -> bool:
 
 
 async def _close(producer: AIOKafkaProducer, *, within: float = _GIVEN_UP_AFTER) -> None:
-    with contextlib.suppress(Exception):
+    """Stop a producer. One that cannot flush in time is ended: it would go on trying for ever, and what it gets through long
+    afterwards would be the newest record of a key in a compacted topic.
+    """
+    try:
         async with asyncio.timeout(within):
             await producer.stop()
+            return
+    except Exception as error:
+        get_logger().info("producer_ended", error=type(error).__name__)
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_GIVEN_UP_AFTER):
+            await producer._sender.close()
+    with contextlib.suppress(Exception):
+        producer._message_accumulator.fail_all(ProducerClosed())
+        async with asyncio.timeout(_GIVEN_UP_AFTER):
+            await producer.client.close()
 
 
 _tasks: set[asyncio.Task[None]] = set()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from ipaddress import IPv6Address, ip_address
+from math import ceil
 
 from limits import RateLimitItem, parse_many
 from limits.aio.storage import Storage
@@ -27,11 +28,11 @@ from kit.mongo import FAST, Collection, CollectionSpec
 SPEC = CollectionSpec("rates", (IndexModel([("ends", 1)], name="ended", expireAfterSeconds=60),))
 LIMITED = Metric("requests_limited_total", "Requests refused because there were too many of them", ["what"])
 
-_MERGE_EVERY = 1.0
+MERGE_EVERY = 1.0
 _MOST_MERGED = 1_000
 """Keys of a window that are merged at once, the busiest first."""
 _MOST_KEPT = 100_000
-"""Keys of a window that are counted; whoever comes after them in a flood is counted with all others only."""
+"""Keys of a window that are counted; whoever comes after them in a flood is counted only where all are counted together."""
 _NETWORK = 64
 """Bits of an IPv6 address that name a customer; the rest they choose themselves."""
 
@@ -47,7 +48,7 @@ class _Window:
 
 
 class SharedCounts(Storage):
-    """Storage of the `limits` library: whole windows by the clock, so that all processes count in the same ones.
+    """Storage of the `limits` library, of one name: whole windows by the clock, so that all processes count in the same ones.
 
     The library's own storage in memory looks through all keys again and again to find those that have expired, which under a
     flood takes longer than the requests. Here a window is dropped whole.
@@ -76,7 +77,7 @@ class SharedCounts(Storage):
 
     def left(self, expiry: float) -> int:
         """Whole seconds until the present window ends, at least one."""
-        return max(1, round(expiry - self._clock() % expiry))
+        return max(1, ceil(expiry - self._clock() % expiry))
 
     def _window(self, expiry: float) -> _Window:
         number = int(self._clock() // expiry)
@@ -85,21 +86,17 @@ class SharedCounts(Storage):
             window = self._windows[expiry, number] = _Window((number + 1) * expiry)
         return window
 
-    async def run(self) -> None:
-        """Merge until cancelled. Without MongoDB each process counts for itself."""
-        while True:
-            await asyncio.sleep(_MERGE_EVERY)
-            try:
-                await self.merge()
-            except PyMongoError as error:
-                get_logger().warning("rates_not_merged", error=type(error).__name__)
-
     async def merge(self) -> None:
-        """Tell what was counted here since the last time, and learn what others counted of the same keys."""
+        """Tell what was counted here since the last time, and learn what others counted of the same keys.
+
+        What was told and not acknowledged is not told again: a count too low does less harm than one too high.
+        """
         self._windows = {place: window for place, window in self._windows.items() if window.ends > self._clock()}
         for (expiry, number), window in list(self._windows.items()):
-            if window.unmerged:
-                await self._merge(f"{expiry:g}/{number}", window, dict(window.unmerged.most_common(_MOST_MERGED)))
+            if window.unmerged and expiry > MERGE_EVERY:
+                new = dict(window.unmerged.most_common(_MOST_MERGED))
+                window.unmerged -= Counter(new)
+                await self._merge(f"{expiry:g}/{number}", window, new)
 
     async def _merge(self, name: str, window: _Window, new: Mapping[str, int]) -> None:
         ends = datetime.fromtimestamp(window.ends, UTC)
@@ -109,7 +106,6 @@ class SharedCounts(Storage):
             for _id, key in ids.items()
         ]
         await self._collection.bulk_write(updates, ordered=False)
-        window.unmerged -= Counter(new)  # what was counted meanwhile stays for the next time
         async for row in self._collection.find({"_id": {"$in": list(ids)}}, {"n": 1}):
             key = ids[row["_id"]]
             window.elsewhere[key] = max(0, row["n"] - window.here[key] + window.unmerged[key])
@@ -117,7 +113,9 @@ class SharedCounts(Storage):
     # What the library's strategies may ask beside. Fixed windows ask only for `incr`.
 
     async def get(self, key: str) -> int:
-        return max((window.here[key] + window.elsewhere[key] for window in self._windows.values()), default=0)
+        """What is counted of the key in the present window (a key says its rate, so it has one)."""
+        present = [window for window in self._windows.values() if window.ends > self._clock()]
+        return max((window.here[key] + window.elsewhere[key] for window in present), default=0)
 
     async def get_expiry(self, key: str) -> float:
         return max((window.ends for window in self._windows.values() if key in window.here), default=self._clock())
@@ -136,15 +134,26 @@ class SharedCounts(Storage):
                 counter.pop(key, None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The rates of one name and what is counted under it: a flood of one name leaves the others alone."""
+
+    counts: SharedCounts
+    limiter: FixedWindowRateLimiter
+    rates: list[RateLimitItem]
+
+
 class Limits:
     """Named rates, in the library's notation (`60/minute;600/hour`; empty: none)."""
 
-    def __init__(self, counts: SharedCounts, secret: bytes, rates: Mapping[str, str]) -> None:
-        self._counts = counts
-        self._limiter = FixedWindowRateLimiter(counts)
+    def __init__(
+        self, collection: Collection, secret: bytes, rates: Mapping[str, str], clock: Callable[[], float] = time.time
+    ) -> None:
         self._secret = secret[:64]
-        self._rates: dict[str, list[RateLimitItem]] = {name: parse_many(text) if text else [] for name, text in rates.items()}
-        for name in rates:
+        self._named: dict[str, _Named] = {}
+        for name, text in rates.items():
+            counts = SharedCounts(collection, clock)
+            self._named[name] = _Named(counts, FixedWindowRateLimiter(counts), parse_many(text) if text else [])
             LIMITED.labels(name)  # shown before the first: a rate needs a nought to grow from
 
     async def count(self, name: str, who: str = "") -> None:
@@ -152,14 +161,38 @@ class Limits:
 
         Nobody is kept as they are: `who` is hashed with a secret.
         """
-        rates = self._rates[name]
-        if not rates:
-            return
-        key = blake2b(who.encode(), key=self._secret, digest_size=12).hexdigest() if who else "all"
-        for rate in rates:
-            if not await self._limiter.hit(rate, name, key):
-                LIMITED.labels(name).inc()
-                raise TooMany(name, retry_after=self._counts.left(rate.get_expiry()))
+        named, key = self._named[name], self._key(who)
+        for rate in named.rates:
+            if not await named.limiter.hit(rate, name, key):
+                raise _too_many(name, named, rate)
+
+    async def check(self, name: str, who: str = "") -> None:
+        """Raises `TooMany` where `count` would, and counts nothing."""
+        named, key = self._named[name], self._key(who)
+        for rate in named.rates:
+            if not await named.limiter.test(rate, name, key):
+                raise _too_many(name, named, rate)
+
+    def _key(self, who: str) -> str:
+        return blake2b(who.encode(), key=self._secret, digest_size=12).hexdigest() if who else "all"
+
+    async def merge(self) -> None:
+        for named in self._named.values():
+            await named.counts.merge()
+
+    async def run(self) -> None:
+        """Merge until cancelled. Without MongoDB each process counts for itself."""
+        while True:
+            await asyncio.sleep(MERGE_EVERY)
+            try:
+                await self.merge()
+            except PyMongoError as error:
+                get_logger().warning("rates_not_merged", error=type(error).__name__)
+
+
+def _too_many(name: str, named: _Named, rate: RateLimitItem) -> TooMany:
+    LIMITED.labels(name).inc()
+    return TooMany(name, retry_after=named.counts.left(rate.get_expiry()))
 
 
 def network_of(host: str) -> str:

@@ -343,7 +343,7 @@ class Relay:
         outboxes: Sequence[Outbox],
         *,
         size: int = 200,
-        rounds: int = 2,
+        rounds: int = 4,
         backlog: int = 5_000,
         sweep_every: float = 1.0,
         overdue_after: timedelta = timedelta(seconds=5),
@@ -363,6 +363,7 @@ class Relay:
         self._marks: dict[str, dict[Any, int]] = {}
         self._marking: asyncio.Task[None] | None = None
         self._failing = False
+        self._stopped = False
         for outbox in outboxes:
             outbox.attach(self.offer)
             metrics.EVENTS_REFUSED.labels(outbox.name)  # shown before the first: a rate needs a nought to grow from
@@ -382,7 +383,7 @@ class Relay:
         self._queue.append(key)
 
     def _begin_rounds(self) -> None:
-        while self._queue and len(self._rounds) < self._at_once:
+        while self._queue and len(self._rounds) < self._at_once and not self._stopped:
             keys = [self._queue.popleft() for _ in range(min(self._size, len(self._queue)))]
             task = asyncio.create_task(self._round({key: self._work[key] for key in keys}))
             self._rounds.add(task)
@@ -419,18 +420,26 @@ class Relay:
                     await asyncio.wait(set(self._rounds))
                 while self._marking is not None:
                     await asyncio.shield(self._marking)
+        self._stopped = True
 
     async def _round(self, works: dict[_Key, _Work]) -> None:
-        """Publish the next event of each document together, and again, until none has one left or can go on."""
+        """Publish the next event of each document together. Those that have more wait for a later round."""
         try:
-            while records := await self._next_records(works):
+            records = await self._next_records(works)
+            if records:
                 outcomes = await self._publisher.publish_all(list(records.values()))
                 await self._note(works, dict(zip(records, outcomes, strict=True)))
+            for key in list(works):
+                work = works.pop(key)
+                if work.next() is None or self._stopped:
+                    self._end(work, key)
+                else:
+                    self._queue.append(key)
         except Exception as error:
             get_logger().error("round_failed", exc_info=error)
         finally:
-            for key in list(works):
-                self._end(works, key)
+            for key, work in works.items():
+                self._end(work, key)
 
     async def _next_records(self, works: dict[_Key, _Work]) -> dict[_Key, Record]:
         """The next event of each document; a document that has none, or whose event cannot be made, leaves the round."""
@@ -445,7 +454,7 @@ class Relay:
                 get_logger().error("event_not_rendered", collection=work.outbox.name, exc_info=error)
                 record = None
             if record is None:
-                self._end(works, key)
+                self._end(works.pop(key), key)
             else:
                 records[key] = record
         return records
@@ -470,11 +479,10 @@ class Relay:
         for outbox, ids in refused.items():
             await self._give_back(outbox, ids, after=_REFUSED_AGAIN)
         for key in [key for key, outcome in outcomes.items() if outcome is not None]:
-            self._end(works, key)
+            self._end(works.pop(key), key)
 
-    def _end(self, works: dict[_Key, _Work], key: _Key) -> None:
-        """Nothing more of this document is published in this round."""
-        work = works.pop(key)
+    def _end(self, work: _Work, key: _Key) -> None:
+        """Nothing more of this document is published for now."""
         del self._work[key]
         if work.sent:
             self._mark(work.outbox, key[1], work.sent)

@@ -154,7 +154,8 @@ class LastResort:
 class Admitted:
     """Asks before anything of a request is read; `admit` is given what names the caller's address, and raises to refuse.
 
-    What machines ask and files of the design system are let through.
+    What machines ask and files of the design system are let through. Forms are, too: their handlers count them, and answer one
+    too many with what was typed.
     """
 
     _FREE = ("/healthz", "/readyz", "/metrics", "/static/")
@@ -164,14 +165,17 @@ class Admitted:
         self._admit = admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not scope["path"].startswith(self._FREE):
+        if scope["type"] == "http" and self._is_counted(scope):
             try:
                 await self._admit(address_of(scope))
             except TooMany:
-                if scope["method"] not in ("GET", "HEAD"):
-                    await _discard(receive)
+                await _discard(receive)
                 raise
         await self._app(scope, receive, send)
+
+    def _is_counted(self, scope: Scope) -> bool:
+        path: str = scope["path"]
+        return path.startswith("/api/") or (scope["method"] in ("GET", "HEAD") and not path.startswith(self._FREE))
 
 
 def address_of(scope: Scope) -> str:

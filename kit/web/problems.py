@@ -111,8 +111,8 @@ _TEXTS = {
     429: (
         "too-many-requests",
         "Có quá nhiều yêu cầu trong thời gian ngắn",
-        "Hệ thống tạm dừng nhận thêm từ địa chỉ này; yêu cầu vừa rồi chưa được ghi nhận.",
-        "Xin Ông/Bà đợi một phút rồi gửi lại.",
+        "Hệ thống tạm dừng nhận thêm; yêu cầu vừa rồi chưa được thực hiện.",
+        "Xin Ông/Bà đợi ít phút rồi thử lại.",
     ),
     500: (
         "internal-error",

@@ -13,7 +13,7 @@ from kit.clock import Clock, system_clock
 from kit.files import FileStore
 from kit.kafka import KafkaPublisher, Publisher
 from kit.limits import SPEC as RATES
-from kit.limits import Limits, SharedCounts
+from kit.limits import Limits
 from kit.logging import configure
 from kit.mongo import ServerClock
 from kit.outbox import Outbox
@@ -57,7 +57,6 @@ def bootstrap(
         outbox.collection, size=settings.group_size, in_flight=settings.groups_in_flight, queue=settings.group_queue
     )
     projections = Projections(database)
-    counts = SharedCounts(database[RATES.name])
     intake = Intake(
         settings=settings,
         agencies=agencies,
@@ -71,7 +70,7 @@ def bootstrap(
         announcements=Announcements(projections),
         files=FileStore(files),
         code=code,
-        limits=Limits(counts, secret, rates_of(settings)),
+        limits=Limits(database[RATES.name], secret, rates_of(settings)),
     )
     staff = StaffProjection(database[STAFF_SPEC.name])
     service = Service(
@@ -84,7 +83,7 @@ def bootstrap(
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
         outboxes=(outbox,),
         subscriptions=consumers.subscriptions(projections, intake.registrations, staff),
-        workers=(_every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: publish_unrouted(intake)), counts.run),
+        workers=(_every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: publish_unrouted(intake)), intake.limits.run),
         on_stop=(commits.drain,),
         needs_kafka=False,
     )

@@ -23,7 +23,7 @@ from services.intake import domain, printing, views
 from services.intake.codes import code_hash, parse_code
 from services.intake.domain import Placement, Plan, Window
 from services.intake.forms import WebForm, web_key
-from services.intake.ratelimits import FORM, count_lookup
+from services.intake.ratelimits import ALL_REGISTRATIONS, FORM, count_lookup
 from services.intake.usecases import Intake, Receipt, check_whole, not_yet_open, register, section_titles
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -35,10 +35,13 @@ UNAVAILABLE = (
     "xin đợi ít giây rồi bấm “Gửi phiếu đăng ký” lần nữa."
 )
 
+_SEND_AGAIN = "Nội dung Ông/Bà đã nhập vẫn còn trên trang này: xin đợi {wait} rồi bấm “Gửi phiếu đăng ký” lần nữa."
 TOO_MANY = (
-    "Trong thời gian ngắn đã có quá nhiều phiếu gửi từ cùng một nơi hoặc với cùng thông tin liên hệ nên phiếu này chưa được "
-    "ghi nhận. Nội dung Ông/Bà đã nhập vẫn còn trên trang này: xin đợi {wait} rồi bấm “Gửi phiếu đăng ký” lần nữa."
+    "Trong thời gian ngắn đã có quá nhiều phiếu gửi từ cùng một nơi hoặc với cùng thông tin liên hệ nên lần gửi này chưa được "
+    "ghi nhận. " + _SEND_AGAIN
 )
+TOO_MANY_OF_ALL = "Hệ thống đang nhận rất nhiều phiếu cùng lúc nên lần gửi này chưa được ghi nhận. " + _SEND_AGAIN
+TOO_MANY_LOOKUPS = "Trong thời gian ngắn đã có quá nhiều lượt tra cứu. Xin Ông/Bà đợi {wait} rồi tra cứu lại."
 
 
 def router(intake: Intake, templates: Templates) -> APIRouter:
@@ -131,9 +134,9 @@ class _Pages:
             receipt = await self._register(profile, plan, submitted, values["nonce"])
         except TooMany as error:
             found = await self._known_plan(agency, plan)
-            wait = TOO_MANY.format(wait=views.waiting(error.retry_after))
-            again = error.retry_after
-            return self._form(request, profile, plan, found, values, {}, status=429, warning=wait, retry_after=again)
+            words = TOO_MANY_OF_ALL if error.what == ALL_REGISTRATIONS else TOO_MANY
+            warning, again = words.format(wait=views.waiting(error.retry_after)), error.retry_after
+            return self._form(request, profile, plan, found, values, {}, status=429, warning=warning, retry_after=again)
         except Invalid as error:
             found = await self._known_plan(agency, plan)
             return self._form(request, profile, plan, found, values, error.errors, status=422)
@@ -158,8 +161,13 @@ class _Pages:
         """What became of the registration of a code. The code travels in the body alone."""
         profile = self._intake.agency(agency)
         submitted = await read_form(request)
-        await count_lookup(self._intake.limits, address_of(request.scope))
         typed = submitted.values.get("code", "")[:100]
+        try:
+            await count_lookup(self._intake.limits, address_of(request.scope))
+        except TooMany as error:
+            again, errors = error.retry_after, {"code": TOO_MANY_LOOKUPS.format(wait=views.waiting(error.retry_after))}
+            headers = {"Retry-After": str(again)}
+            return self._page(request, profile, "lookup.html", status=429, headers=headers, values={"code": typed}, errors=errors)
         code = parse_code(typed)
         document = await self._intake.registrations.by_code(agency, code_hash(code or typed))
         if document is None:

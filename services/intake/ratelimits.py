@@ -1,7 +1,9 @@
 """What intake counts against floods: names of rates, and who is counted under them."""
 
+import contextlib
 from collections.abc import Mapping
 
+from kit.errors import TooMany
 from kit.limits import Limits
 from services.intake.domain import Submission
 from services.intake.settings import IntakeSettings
@@ -10,7 +12,7 @@ REQUEST = "request"
 FORM = "form"
 LOOKUP = "lookup"
 _CONTACT = "contact"
-_ALL_REGISTRATIONS = "all_registrations"
+ALL_REGISTRATIONS = "all_registrations"
 _ALL_LOOKUPS = "all_lookups"
 
 
@@ -21,17 +23,31 @@ def rates_of(settings: IntakeSettings) -> Mapping[str, str]:
         FORM: settings.rate_registrations,
         LOOKUP: settings.rate_lookups,
         _CONTACT: settings.rate_contact,
-        _ALL_REGISTRATIONS: settings.rate_all_registrations,
+        ALL_REGISTRATIONS: settings.rate_all_registrations,
         _ALL_LOOKUPS: settings.rate_all_lookups,
     }
 
 
+async def check_registration(limits: Limits, submission: Submission) -> None:
+    """Raises `TooMany` when no more of this contact, or of everybody, are kept at the moment."""
+    for contact in _contacts(submission):
+        await limits.check(_CONTACT, contact)
+    await limits.check(ALL_REGISTRATIONS)
+
+
 async def count_registration(limits: Limits, submission: Submission) -> None:
-    """Count a registration that is about to be kept. Raises `TooMany`."""
-    for contact in (submission.person.phone, submission.person.email):
-        if contact:
+    """Count a registration that was kept."""
+    with contextlib.suppress(TooMany):  # others were kept at the same moment
+        await limits.count(ALL_REGISTRATIONS)
+        for contact in _contacts(submission):
             await limits.count(_CONTACT, contact)
-    await limits.count(_ALL_REGISTRATIONS)
+
+
+def _contacts(submission: Submission) -> list[str]:
+    """What a person can be reached by; of an e-mail address the mailbox, however it is written."""
+    name, _, host = submission.person.email.casefold().rpartition("@")
+    mailbox = f"{name.partition('+')[0]}@{host}" if name else ""
+    return [contact for contact in (submission.person.phone, mailbox) if contact]
 
 
 async def count_lookup(limits: Limits, address: str) -> None:

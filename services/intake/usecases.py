@@ -27,7 +27,7 @@ from services.intake.documents import LETTER, RECEIVED, registration_fields
 from services.intake.domain import Entry, Placement, Plan, Submission, Window
 from services.intake.groupcommit import GroupCommit
 from services.intake.metrics import PUBLISHED_AGAIN, REGISTRATIONS
-from services.intake.ratelimits import count_registration
+from services.intake.ratelimits import check_registration, count_registration
 from services.intake.settings import IntakeSettings
 from services.intake.store import CaseNumbers, Projections, RegistrationStore
 
@@ -83,12 +83,15 @@ async def register(
         hashed = domain.payload_hash(submission)
         try:
             plan, placement = await _admitted(intake, agency, submission, entry)
-            await count_registration(intake.limits, submission)
+            await check_registration(intake.limits, submission)
         except (Invalid, NotFound, TooMany):
             if (kept := await _kept_before(intake, agency, key, hashed, channel)) is None:
                 raise
             return kept
-        return await _keep(intake, acting, agency, key, submission, entry, plan, placement, hashed, ())
+        receipt = await _keep(intake, acting, agency, key, submission, entry, plan, placement, hashed, ())
+        if receipt.created:
+            await count_registration(intake.limits, submission)
+        return receipt
 
 
 async def _admitted(intake: Intake, agency: Agency, submission: Submission, entry: Entry) -> tuple[Plan, Placement]:

@@ -1,6 +1,7 @@
 """What notify does when a letter is asked for, withdrawn or erased, and when staff decide: one function per command."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ class Wake:
             await asyncio.wait([sleeper], timeout=seconds)
         finally:
             sleeper.cancel()
+            with contextlib.suppress(ValueError):
+                self._sleeping.remove(sleeper)
 
 
 @dataclass(frozen=True, slots=True)

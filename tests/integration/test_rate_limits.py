@@ -9,7 +9,7 @@ import pytest
 
 from kit import mongo
 from kit.errors import TooMany
-from kit.limits import SPEC, Limits, SharedCounts
+from kit.limits import SPEC, Limits
 from tests.intake import PLAN, Running, api_body, running_intake, web_form
 from tests.waiting import eventually
 
@@ -28,21 +28,20 @@ async def test_processes_count_together(mongodb_url: str) -> None:
     database = client["rates_shared"]
     await mongo.apply(database, [SPEC])
     await database[SPEC.name].delete_many({})
-    one, other = (SharedCounts(database[SPEC.name], lambda: 1_000_030.0) for _ in range(2))
-    rates = {"form": "10/minute"}
-    here, there = Limits(one, b"secret", rates), Limits(other, b"secret", rates)
+    rates, clock = {"form": "10/minute"}, lambda: 4_000_000_030.0
+    here, there = (Limits(database[SPEC.name], b"secret", rates, clock) for _ in range(2))
     for _ in range(6):
         await here.count("form", "203.0.113.9")
-    await one.merge()
+    await here.merge()
     await there.count("form", "203.0.113.9")
-    await other.merge()  # learns of the six
+    await there.merge()  # learns of the six
     for _ in range(3):
         await there.count("form", "203.0.113.9")
     with pytest.raises(TooMany):
         await there.count("form", "203.0.113.9")
     await there.count("form", "203.0.113.10")
-    await one.merge()
-    await other.merge()
+    await here.merge()
+    await there.merge()
     rows = await database[SPEC.name].find({}).to_list(10)
     assert sorted(row["n"] for row in rows) == [1, 11]
     assert "203.0.113" not in str(rows), "addresses are personal data"
@@ -100,8 +99,38 @@ async def test_look_ups_of_codes_are_limited(mongodb_url: str) -> None:
         typed = {"code": "ACDE-HKMN-PQRT-UXY2"}
         statuses = [(await running.client.post("/son-la/tra-cuu", data=typed)).status_code for _ in range(8)]
         assert [status == 429 for status in statuses] == [False] * 5 + [True] * 3
+        page = await running.client.post("/son-la/tra-cuu", data=typed)
+        assert typed["code"] in page.text
+        assert int(page.headers["Retry-After"]) > 0
         async with client_from(running, OTHER) as somebody:
             assert (await somebody.post("/son-la/tra-cuu", data=typed)).status_code in (404, 422)
+
+
+async def test_what_was_not_kept_does_not_count(mongodb_url: str) -> None:
+    async with running_intake(mongodb_url, rate_contact="1/day") as running:
+        for n in range(3):
+            wrong = api_body(sections=[])
+            answer = await running.client.post("/api/v1/son-la/registrations", json=wrong, headers={"Idempotency-Key": f"w{n}"})
+            assert answer.status_code == 422
+        for _ in range(3):
+            answer = await running.client.post(
+                "/api/v1/son-la/registrations", json=api_body(), headers={"Idempotency-Key": "one"}
+            )
+            assert answer.status_code in (200, 201)
+        upper = api_body(person={"name": "Lò Văn Thử", "email": "THU+2@nguoi-dan.example"})
+        answer = await running.client.post("/api/v1/son-la/registrations", json=upper, headers={"Idempotency-Key": "two"})
+        assert answer.status_code == 429, "the same mailbox, written otherwise"
+
+
+async def test_a_form_is_not_stopped_by_the_rate_of_requests(mongodb_url: str) -> None:
+    async with running_intake(mongodb_url, rate_requests="1/day") as running:
+        assert (await running.client.get("/son-la/")).status_code == 200
+        assert (await running.client.get("/son-la/")).status_code == 429
+        assert (await running.client.post(f"/son-la/dang-ky/{PLAN}", data=web_form())).status_code == 200
+        headers = {"Idempotency-Key": "key"}
+        answer = await running.client.post("/api/v1/son-la/registrations", json=api_body(), headers=headers)
+        assert answer.status_code == 429
+        assert answer.headers["content-type"].startswith("application/problem+json")
 
 
 async def test_fifty_equal_submissions_at_once_are_one_registration(mongodb_url: str) -> None:

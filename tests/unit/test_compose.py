@@ -52,9 +52,9 @@ def test_the_values_are_ones_that_the_service_accepts(compose: dict[str, Any], s
 
 
 def with_defaults(text: str) -> str:
-    """What Compose makes of `${NAME:-default}` and `${NAME:?message}` when a secret of 48 characters is given."""
+    """What Compose makes of `${NAME:-default}`, `${NAME-default}` and `${NAME:?message}`; a secret has 48 characters."""
     text = re.sub(r"\$\{\w+:\?[^}]*\}", "s" * 48, text)
-    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+    return re.sub(r"\$\{\w+:?-([^}]*)\}", r"\1", text)
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -25,7 +25,7 @@ class Hand:
 
 
 def limits(clock: Hand, **rates: str) -> Limits:
-    return Limits(SharedCounts(cast(Any, Unused()), clock), b"secret", rates)
+    return Limits(cast(Any, Unused()), b"secret", rates, clock)
 
 
 async def passed(limits: Limits, name: str, who: str, times: int) -> int:
@@ -75,12 +75,31 @@ async def test_no_rate_is_no_limit() -> None:
 async def test_a_window_is_forgotten_whole() -> None:
     clock = Hand()
     counts = SharedCounts(cast(Any, Unused()), clock)
-    one = Limits(counts, b"secret", {"form": "3/minute"})
-    await passed(one, "form", "a", 1)
-    clock.now += 120
-    assert await counts.get("anything") == 0
+    await counts.incr("key", 60)
+    assert await counts.get("key") == 1
+    clock.now += 60
+    assert await counts.get("key") == 0
     await counts.merge()
     assert not counts._windows
+
+
+async def test_asking_counts_nothing_and_says_the_same() -> None:
+    one = limits(Hand(), form="2/minute")
+    for _ in range(5):
+        await one.check("form", "a")
+    assert await passed(one, "form", "a", 5) == 2
+    with pytest.raises(TooMany):
+        await one.check("form", "a")
+
+
+async def test_a_flood_of_one_name_leaves_the_others_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kit.limits._MOST_KEPT", 10)
+    one = limits(Hand(), form="1/hour", contact="1/hour", all="25/hour")
+    for n in range(20):
+        await one.count("form", f"flood {n}")
+    assert await passed(one, "form", "somebody new", 3) == 3, "beyond what is kept nobody is counted alone"
+    assert await passed(one, "contact", "a", 3) == 1
+    assert await passed(one, "all", "", 30) == 25
 
 
 @given(st.ip_addresses(v=4))

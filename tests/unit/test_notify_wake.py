@@ -47,3 +47,10 @@ async def test_a_ring_is_not_spent_on_who_is_gone() -> None:
     sleepers = await _asleep(wake, 1)
     wake.ring()
     assert await _woken(sleepers) == 1
+
+
+async def test_who_slept_and_was_not_woken_is_forgotten() -> None:
+    wake = Wake()
+    for _ in range(3):
+        await wake.wait(0.001)
+    assert not wake._sleeping
