@@ -28,7 +28,7 @@ from services.intake.store import SPECS, Projections
 CONNECTIONS = 64
 RATE = 500
 """Requests a second of the open loop: what the slower side can do with some room."""
-COUNTED = "1000000/minute;10000000/hour"
+COUNTED = "1000000/minute"
 """Every request is counted as in life, and none refused: all come from one address."""
 PATH = f"/api/v1/{samples.AGENCY}/registrations"
 

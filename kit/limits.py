@@ -8,15 +8,12 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from ipaddress import IPv6Address, ip_address
 from math import ceil
 
 from limits import RateLimitItem, parse_many
-from limits.aio.storage import Storage
-from limits.aio.strategies import FixedWindowRateLimiter
 from prometheus_client import Counter as Metric
 from pymongo import IndexModel, UpdateOne
 from pymongo.errors import PyMongoError
@@ -28,7 +25,7 @@ from kit.mongo import FAST, Collection, CollectionSpec
 SPEC = CollectionSpec("rates", (IndexModel([("ends", 1)], name="ended", expireAfterSeconds=60),))
 LIMITED = Metric("requests_limited_total", "Requests refused because there were too many of them", ["what"])
 
-MERGE_EVERY = 1.0
+_MERGE_EVERY = 1.0
 _MOST_MERGED = 1_000
 """Keys of a window that are merged at once, the busiest first."""
 _MOST_KEPT = 100_000
@@ -37,110 +34,69 @@ _NETWORK = 64
 """Bits of an IPv6 address that name a customer; the rest they choose themselves."""
 
 
-@dataclass(slots=True)
-class _Window:
-    """A span of time: what was counted here, what of that is not merged yet, and what others counted."""
+class _Rate:
+    """One rate of one name: what was counted in the present window, here and, as far as it is known, elsewhere.
 
-    ends: float
-    here: Counter[str] = field(default_factory=Counter)
-    unmerged: Counter[str] = field(default_factory=Counter)
-    elsewhere: Counter[str] = field(default_factory=Counter)
-
-
-class SharedCounts(Storage):
-    """Storage of the `limits` library, of one name: whole windows by the clock, so that all processes count in the same ones.
-
-    The library's own storage in memory looks through all keys again and again to find those that have expired, which under a
-    flood takes longer than the requests. Here a window is dropped whole.
+    Windows are those of the clock, so that all processes count in the same ones; one that is over is dropped whole.
     """
 
-    STORAGE_SCHEME = None
-
-    def __init__(self, collection: Collection, clock: Callable[[], float] = time.time) -> None:
-        super().__init__()
-        self._collection = collection.with_options(write_concern=FAST)
+    def __init__(self, name: str, item: RateLimitItem, clock: Callable[[], float]) -> None:
+        self.amount = item.amount
+        self.seconds = item.get_expiry()
+        self._name = f"{name}/{item.amount}/{self.seconds}"
         self._clock = clock
-        self._windows: dict[tuple[float, int], _Window] = {}
+        self._begin(int(clock() // self.seconds))
 
-    @property
-    def base_exceptions(self) -> type[Exception]:
-        return PyMongoError
+    def _begin(self, number: int) -> None:
+        self._number = number
+        self._here: Counter[str] = Counter()
+        self._unmerged: Counter[str] = Counter()
+        self._elsewhere: Counter[str] = Counter()
 
-    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Count; returns what everybody counted of the key in this window, as far as it is known here."""
-        window = self._window(expiry)
-        if key not in window.here and len(window.here) >= _MOST_KEPT:
+    def _now(self) -> None:
+        if (number := int(self._clock() // self.seconds)) != self._number:
+            self._begin(number)
+
+    def seen(self, key: str) -> int:
+        """What everybody counted of the key."""
+        self._now()
+        return self._here[key] + self._elsewhere[key]
+
+    def add(self, key: str) -> int:
+        """Count one, and say what everybody counted of the key."""
+        self._now()
+        if key not in self._here and len(self._here) >= _MOST_KEPT:
             return 0
-        window.here[key] += amount
-        window.unmerged[key] += amount
-        return window.here[key] + window.elsewhere[key]
+        self._here[key] += 1
+        self._unmerged[key] += 1
+        return self._here[key] + self._elsewhere[key]
 
-    def left(self, expiry: float) -> int:
+    def left(self) -> int:
         """Whole seconds until the present window ends, at least one."""
-        return max(1, ceil(expiry - self._clock() % expiry))
+        return max(1, ceil(self.seconds - self._clock() % self.seconds))
 
-    def _window(self, expiry: float) -> _Window:
-        number = int(self._clock() // expiry)
-        window = self._windows.get((expiry, number))
-        if window is None:
-            window = self._windows[expiry, number] = _Window((number + 1) * expiry)
-        return window
-
-    async def merge(self) -> None:
+    async def merge(self, collection: Collection) -> None:
         """Tell what was counted here since the last time, and learn what others counted of the same keys.
 
         What was told and not acknowledged is not told again: a count too low does less harm than one too high.
         """
-        self._windows = {place: window for place, window in self._windows.items() if window.ends > self._clock()}
-        for (expiry, number), window in list(self._windows.items()):
-            if window.unmerged and expiry > MERGE_EVERY:
-                new = dict(window.unmerged.most_common(_MOST_MERGED))
-                window.unmerged -= Counter(new)
-                await self._merge(f"{expiry:g}/{number}", window, new)
-
-    async def _merge(self, name: str, window: _Window, new: Mapping[str, int]) -> None:
-        ends = datetime.fromtimestamp(window.ends, UTC)
-        ids = {f"{name}/{key}": key for key in new}
+        self._now()
+        if not self._unmerged or self.seconds <= _MERGE_EVERY:
+            return
+        new = dict(self._unmerged.most_common(_MOST_MERGED))
+        self._unmerged -= Counter(new)
+        number, ends = self._number, datetime.fromtimestamp((self._number + 1) * self.seconds, UTC)
+        ids = {f"{self._name}/{number}/{key}": key for key in new}
         updates = [
             UpdateOne({"_id": _id}, {"$inc": {"n": new[key]}, "$setOnInsert": {"ends": ends}}, upsert=True)
             for _id, key in ids.items()
         ]
-        await self._collection.bulk_write(updates, ordered=False)
-        async for row in self._collection.find({"_id": {"$in": list(ids)}}, {"n": 1}):
-            key = ids[row["_id"]]
-            window.elsewhere[key] = max(0, row["n"] - window.here[key] + window.unmerged[key])
-
-    # What the library's strategies may ask beside. Fixed windows ask only for `incr`.
-
-    async def get(self, key: str) -> int:
-        """What is counted of the key in the present window (a key says its rate, so it has one)."""
-        present = [window for window in self._windows.values() if window.ends > self._clock()]
-        return max((window.here[key] + window.elsewhere[key] for window in present), default=0)
-
-    async def get_expiry(self, key: str) -> float:
-        return max((window.ends for window in self._windows.values() if key in window.here), default=self._clock())
-
-    async def check(self) -> bool:
-        return True
-
-    async def reset(self) -> int:
-        count = sum(len(window.here) for window in self._windows.values())
-        self._windows.clear()
-        return count
-
-    async def clear(self, key: str) -> None:
-        for window in self._windows.values():
-            for counter in (window.here, window.unmerged, window.elsewhere):
-                counter.pop(key, None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """The rates of one name and what is counted under it: a flood of one name leaves the others alone."""
-
-    counts: SharedCounts
-    limiter: FixedWindowRateLimiter
-    rates: list[RateLimitItem]
+        await collection.bulk_write(updates, ordered=False)
+        rows = await collection.find({"_id": {"$in": list(ids)}}, {"n": 1}).to_list(len(ids))
+        if number == self._number:
+            for row in rows:
+                key = ids[row["_id"]]
+                self._elsewhere[key] = max(0, row["n"] - self._here[key] + self._unmerged[key])
 
 
 class Limits:
@@ -149,50 +105,52 @@ class Limits:
     def __init__(
         self, collection: Collection, secret: bytes, rates: Mapping[str, str], clock: Callable[[], float] = time.time
     ) -> None:
+        self._collection = collection.with_options(write_concern=FAST)
         self._secret = secret[:64]
-        self._named: dict[str, _Named] = {}
-        for name, text in rates.items():
-            counts = SharedCounts(collection, clock)
-            self._named[name] = _Named(counts, FixedWindowRateLimiter(counts), parse_many(text) if text else [])
+        self._rates = {
+            name: [_Rate(name, item, clock) for item in parse_many(text)] if text else [] for name, text in rates.items()
+        }
+        for name in rates:
             LIMITED.labels(name)  # shown before the first: a rate needs a nought to grow from
 
-    async def count(self, name: str, who: str = "") -> None:
+    def count(self, name: str, who: str = "") -> None:
         """Count one of `name` by `who` (an address, a contact; empty: everybody together). Raises `TooMany`.
 
         Nobody is kept as they are: `who` is hashed with a secret.
         """
-        named, key = self._named[name], self._key(who)
-        for rate in named.rates:
-            if not await named.limiter.hit(rate, name, key):
-                raise _too_many(name, named, rate)
+        key = self._key(who)
+        for rate in self._rates[name]:
+            if rate.add(key) > rate.amount:
+                raise _too_many(name, rate)
 
-    async def check(self, name: str, who: str = "") -> None:
+    def check(self, name: str, who: str = "") -> None:
         """Raises `TooMany` where `count` would, and counts nothing."""
-        named, key = self._named[name], self._key(who)
-        for rate in named.rates:
-            if not await named.limiter.test(rate, name, key):
-                raise _too_many(name, named, rate)
+        key = self._key(who)
+        for rate in self._rates[name]:
+            if rate.seen(key) >= rate.amount:
+                raise _too_many(name, rate)
 
     def _key(self, who: str) -> str:
         return blake2b(who.encode(), key=self._secret, digest_size=12).hexdigest() if who else "all"
 
     async def merge(self) -> None:
-        for named in self._named.values():
-            await named.counts.merge()
+        for rates in self._rates.values():
+            for rate in rates:
+                await rate.merge(self._collection)
 
     async def run(self) -> None:
         """Merge until cancelled. Without MongoDB each process counts for itself."""
         while True:
-            await asyncio.sleep(MERGE_EVERY)
+            await asyncio.sleep(_MERGE_EVERY)
             try:
                 await self.merge()
             except PyMongoError as error:
                 get_logger().warning("rates_not_merged", error=type(error).__name__)
 
 
-def _too_many(name: str, named: _Named, rate: RateLimitItem) -> TooMany:
+def _too_many(name: str, rate: _Rate) -> TooMany:
     LIMITED.labels(name).inc()
-    return TooMany(name, retry_after=named.counts.left(rate.get_expiry()))
+    return TooMany(name, retry_after=rate.left())
 
 
 def network_of(host: str) -> str:

@@ -40,6 +40,7 @@ from kit.kafka import MAX_EVENT_BYTES, Outcome, Publisher, Record, Refused
 from kit.logging import get_logger
 from kit.mongo import FAST, Collection, CollectionSpec, Document, ServerClock, duplicate_indexes, only_duplicates
 
+_MARKS_WAIT = 0.025
 _TAIL = 20
 """Events that a command's post-image brings along; a longer backlog is read by the relay."""
 _ATTEMPTS = 30
@@ -332,9 +333,9 @@ _Key: TypeAlias = tuple[str, Any]
 class Relay:
     """Publishes what the outboxes of one process wrote, and sweeps up what any process left behind.
 
-    Documents that are offered while others are being published go together in the next round; no timer. A round has at most
-    `size` documents, `rounds` are under way at once, and `backlog` documents wait; what comes beyond is left to the sweeper,
-    so memory stays bounded when Kafka is away.
+    Documents that are offered within `linger` seconds go together in a round. A round has at most `size` documents, `rounds`
+    are under way at once, and `backlog` documents wait; what comes beyond is left to the sweeper, so memory stays bounded when
+    Kafka is away.
     """
 
     def __init__(
@@ -344,6 +345,7 @@ class Relay:
         *,
         size: int = 200,
         rounds: int = 4,
+        linger: float = 0.005,
         backlog: int = 5_000,
         sweep_every: float = 1.0,
         overdue_after: timedelta = timedelta(seconds=5),
@@ -353,6 +355,7 @@ class Relay:
         self._outboxes = outboxes
         self._size = size
         self._at_once = rounds
+        self._linger = linger
         self._backlog = backlog
         self._sweep_every = sweep_every
         self._overdue_after = overdue_after
@@ -362,6 +365,7 @@ class Relay:
         self._rounds: set[asyncio.Task[None]] = set()
         self._marks: dict[str, dict[Any, int]] = {}
         self._marking: asyncio.Task[None] | None = None
+        self._beginning: asyncio.TimerHandle | None = None
         self._failing = False
         self._stopped = False
         for outbox in outboxes:
@@ -378,11 +382,17 @@ class Relay:
         if len(self._work) >= self._backlog or "unsent" not in document:
             return
         self._work[key] = _Work(outbox, document)
-        if not self._queue:  # what is offered in the same breath goes together
-            asyncio.get_running_loop().call_soon(self._begin_rounds)
         self._queue.append(key)
+        self._begin_soon()
+
+    def _begin_soon(self) -> None:
+        """What comes within a moment goes together, and whoever has just written need not wait for it to be published."""
+        if self._beginning is None and len(self._rounds) < self._at_once:
+            wait = self._linger if len(self._queue) < self._size else 0
+            self._beginning = asyncio.get_running_loop().call_later(wait, self._begin_rounds)
 
     def _begin_rounds(self) -> None:
+        self._beginning = None
         while self._queue and len(self._rounds) < self._at_once and not self._stopped:
             keys = [self._queue.popleft() for _ in range(min(self._size, len(self._queue)))]
             task = asyncio.create_task(self._round({key: self._work[key] for key in keys}))
@@ -391,7 +401,8 @@ class Relay:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._rounds.discard(task)
-        self._begin_rounds()
+        if self._queue:
+            self._begin_soon()
 
     @property
     def waiting(self) -> int:
@@ -494,10 +505,11 @@ class Relay:
             self._marking = asyncio.create_task(self._write_marks())
 
     async def _write_marks(self) -> None:
-        """Write marks in bulk, one bulk at a time: those that come meanwhile share the next. A lost mark only republishes."""
+        """Write marks in bulk, one bulk at a time, and not at once: nobody waits for them. A lost mark only republishes."""
         by_name = {outbox.name: outbox for outbox in self._outboxes}
         try:
             while self._marks:
+                await asyncio.sleep(_MARKS_WAIT)
                 taken, self._marks = self._marks, {}
                 for name, marks in taken.items():
                     collection = by_name[name].collection.with_options(write_concern=FAST)

@@ -31,7 +31,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-Admit = Callable[[str], Awaitable[None]]
+Admit = Callable[[str], None]
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 
@@ -167,7 +167,7 @@ class Admitted:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._is_counted(scope):
             try:
-                await self._admit(address_of(scope))
+                self._admit(address_of(scope))
             except TooMany:
                 await _discard(receive)
                 raise

@@ -84,7 +84,7 @@ def router(intake: Intake) -> APIRouter:
     )
     async def post_registration(request: Request) -> Response:
         key = _idempotency_key(request)
-        await intake.limits.count(FORM, address_of(request.scope))
+        intake.limits.count(FORM, address_of(request.scope))
         body = await _body(request)
         acting = Acting(request.path_params["agency"], "registrant", intake.clock(), current_trace())
         try:

@@ -130,7 +130,7 @@ class _Pages:
         submitted = await read_form(request)
         values = with_nonce(submitted)
         try:
-            await self._intake.limits.count(FORM, address_of(request.scope))
+            self._intake.limits.count(FORM, address_of(request.scope))
             receipt = await self._register(profile, plan, submitted, values["nonce"])
         except TooMany as error:
             found = await self._known_plan(agency, plan)
@@ -163,7 +163,7 @@ class _Pages:
         submitted = await read_form(request)
         typed = submitted.values.get("code", "")[:100]
         try:
-            await count_lookup(self._intake.limits, address_of(request.scope))
+            count_lookup(self._intake.limits, address_of(request.scope))
         except TooMany as error:
             again, errors = error.retry_after, {"code": TOO_MANY_LOOKUPS.format(wait=views.waiting(error.retry_after))}
             headers = {"Retry-After": str(again)}

@@ -28,19 +28,19 @@ def rates_of(settings: IntakeSettings) -> Mapping[str, str]:
     }
 
 
-async def check_registration(limits: Limits, submission: Submission) -> None:
+def check_registration(limits: Limits, submission: Submission) -> None:
     """Raises `TooMany` when no more of this contact, or of everybody, are kept at the moment."""
     for contact in _contacts(submission):
-        await limits.check(_CONTACT, contact)
-    await limits.check(ALL_REGISTRATIONS)
+        limits.check(_CONTACT, contact)
+    limits.check(ALL_REGISTRATIONS)
 
 
-async def count_registration(limits: Limits, submission: Submission) -> None:
+def count_registration(limits: Limits, submission: Submission) -> None:
     """Count a registration that was kept."""
     with contextlib.suppress(TooMany):  # others were kept at the same moment
-        await limits.count(ALL_REGISTRATIONS)
+        limits.count(ALL_REGISTRATIONS)
         for contact in _contacts(submission):
-            await limits.count(_CONTACT, contact)
+            limits.count(_CONTACT, contact)
 
 
 def _contacts(submission: Submission) -> list[str]:
@@ -50,7 +50,7 @@ def _contacts(submission: Submission) -> list[str]:
     return [contact for contact in (submission.person.phone, mailbox) if contact]
 
 
-async def count_lookup(limits: Limits, address: str) -> None:
+def count_lookup(limits: Limits, address: str) -> None:
     """Count a look-up of a tracking code. Raises `TooMany`."""
-    await limits.count(LOOKUP, address)
-    await limits.count(_ALL_LOOKUPS)
+    limits.count(LOOKUP, address)
+    limits.count(_ALL_LOOKUPS)

@@ -83,14 +83,14 @@ async def register(
         hashed = domain.payload_hash(submission)
         try:
             plan, placement = await _admitted(intake, agency, submission, entry)
-            await check_registration(intake.limits, submission)
+            check_registration(intake.limits, submission)
         except (Invalid, NotFound, TooMany):
             if (kept := await _kept_before(intake, agency, key, hashed, channel)) is None:
                 raise
             return kept
         receipt = await _keep(intake, acting, agency, key, submission, entry, plan, placement, hashed, ())
         if receipt.created:
-            await count_registration(intake.limits, submission)
+            count_registration(intake.limits, submission)
         return receipt
 
 

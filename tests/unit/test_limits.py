@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.errors import TooMany
-from kit.limits import Limits, SharedCounts, network_of
+from kit.limits import Limits, network_of
 
 
 class Unused:
@@ -28,78 +28,78 @@ def limits(clock: Hand, **rates: str) -> Limits:
     return Limits(cast(Any, Unused()), b"secret", rates, clock)
 
 
-async def passed(limits: Limits, name: str, who: str, times: int) -> int:
+def passed(limits: Limits, name: str, who: str, times: int) -> int:
     count = 0
     for _ in range(times):
         try:
-            await limits.count(name, who)
+            limits.count(name, who)
         except TooMany:
             continue
         count += 1
     return count
 
 
-async def test_as_many_as_the_rate_says_and_again_in_the_next_window() -> None:
+def test_as_many_as_the_rate_says_and_again_in_the_next_window() -> None:
     clock = Hand()
     one = limits(clock, form="3/minute")
-    assert await passed(one, "form", "a", 10) == 3
-    assert await passed(one, "form", "b", 10) == 3, "others are not concerned"
+    assert passed(one, "form", "a", 10) == 3
+    assert passed(one, "form", "b", 10) == 3, "others are not concerned"
     clock.now += 60
-    assert await passed(one, "form", "a", 10) == 3
+    assert passed(one, "form", "a", 10) == 3
 
 
-async def test_the_strictest_of_several_rates_decides() -> None:
+def test_the_strictest_of_several_rates_decides() -> None:
     clock = Hand()
     one = limits(clock, form="2/second;5/minute")
     total = 0
     for _ in range(10):
-        total += await passed(one, "form", "a", 4)
+        total += passed(one, "form", "a", 4)
         clock.now += 1
     assert total == 5
 
 
-async def test_the_answer_says_how_long_to_wait() -> None:
+def test_the_answer_says_how_long_to_wait() -> None:
     clock = Hand()
     clock.now = 60 * 1000 + 48.0
     one = limits(clock, form="1/minute")
-    await one.count("form", "a")
+    one.count("form", "a")
     with pytest.raises(TooMany) as refused:
-        await one.count("form", "a")
+        one.count("form", "a")
     assert refused.value.retry_after == 12
 
 
-async def test_no_rate_is_no_limit() -> None:
-    assert await passed(limits(Hand(), form=""), "form", "a", 1000) == 1000
+def test_no_rate_is_no_limit() -> None:
+    assert passed(limits(Hand(), form=""), "form", "a", 1000) == 1000
 
 
-async def test_a_window_is_forgotten_whole() -> None:
+def test_a_window_is_forgotten_whole() -> None:
     clock = Hand()
-    counts = SharedCounts(cast(Any, Unused()), clock)
-    await counts.incr("key", 60)
-    assert await counts.get("key") == 1
+    one = limits(clock, form="3/minute")
+    passed(one, "form", "a", 1)
+    (rate,) = one._rates["form"]
+    assert len(rate._here) == 1
     clock.now += 60
-    assert await counts.get("key") == 0
-    await counts.merge()
-    assert not counts._windows
+    one.check("form", "b")
+    assert not rate._here
 
 
-async def test_asking_counts_nothing_and_says_the_same() -> None:
+def test_asking_counts_nothing_and_says_the_same() -> None:
     one = limits(Hand(), form="2/minute")
     for _ in range(5):
-        await one.check("form", "a")
-    assert await passed(one, "form", "a", 5) == 2
+        one.check("form", "a")
+    assert passed(one, "form", "a", 5) == 2
     with pytest.raises(TooMany):
-        await one.check("form", "a")
+        one.check("form", "a")
 
 
-async def test_a_flood_of_one_name_leaves_the_others_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flood_of_one_name_leaves_the_others_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kit.limits._MOST_KEPT", 10)
     one = limits(Hand(), form="1/hour", contact="1/hour", all="25/hour")
     for n in range(20):
-        await one.count("form", f"flood {n}")
-    assert await passed(one, "form", "somebody new", 3) == 3, "beyond what is kept nobody is counted alone"
-    assert await passed(one, "contact", "a", 3) == 1
-    assert await passed(one, "all", "", 30) == 25
+        one.count("form", f"flood {n}")
+    assert passed(one, "form", "somebody new", 3) == 3, "beyond what is kept nobody is counted alone"
+    assert passed(one, "contact", "a", 3) == 1
+    assert passed(one, "all", "", 30) == 25
 
 
 @given(st.ip_addresses(v=4))
