@@ -39,7 +39,9 @@ MAX_WAIT = 20.0
 REVOKE_WAIT = 25.0
 REBALANCE_TIMEOUT_MS = 45_000
 """aiokafka's default of 10 s lets a batch of 18 s run in two consumers at once."""
-START_TIMEOUT = 30.0
+START_TIMEOUT = REBALANCE_TIMEOUT_MS / 1000 + 15
+"""A group that lost its broker in a rebalance waits that long for its members; whoever gives up earlier and comes again makes
+all of them wait anew."""
 DEAD_LETTER_WINDOW = 600.0
 
 Reject = Callable[[Event[Any], Permanent], None]

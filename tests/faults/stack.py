@@ -20,6 +20,8 @@ Settings = Mapping[str, Mapping[str, str]]
 
 RETRY_SECONDS = "3"
 """Instead of a minute: what was put off is waited for in every row."""
+JOINED_WITHIN = 150.0
+"""Seconds: a broker that dies in a rebalance can make its members wait for a rebalance timeout, and once more."""
 SERVE = (sys.executable, "-m", "cli", "serve")
 
 
@@ -106,6 +108,7 @@ class FaultStack(LocalStack):
             is_ready=lambda: _is_ready(f"http://{HOST}:{port}/readyz"),
             env=env,
             stop_timeout=SERVICE_STOP_TIMEOUT,
+            start_timeout=JOINED_WITHIN,
         )
         self._start_new([program])
         return name
