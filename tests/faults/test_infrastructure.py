@@ -1,13 +1,16 @@
 """Rows 6 to 9 and 22: MongoDB and Kafka die, stand still, lose their data or their disk."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from pymongo import MongoClient
 
 from contracts.topics import REGISTRATIONS
@@ -78,7 +81,9 @@ async def test_row07_the_broker_dies_or_stands_still(tmp_path: Path) -> None:
             await r.signal("kafka", signal.SIGCONT)
             await asyncio.sleep(5)
             joining = asyncio.create_task(asyncio.to_thread(r.stack.add_twin, "routing"))
+            stirring = asyncio.create_task(_stirred(r, "routing.registrations"))
             await _rebalancing(r, "routing.registrations")
+            stirring.cancel()
             r.hit("rebalances in which the broker was killed", 1)
             r.stack.kill("kafka")
             await r.ready("kafka")
@@ -86,6 +91,24 @@ async def test_row07_the_broker_dies_or_stands_still(tmp_path: Path) -> None:
         r.inject("Kafka: SIGKILL under load twice, SIGSTOP 15 s, SIGKILL while a group rebalanced")
         found = await r.judge()
         r.hit("answered while Kafka was away", answered_within(found, "kafka"))
+
+
+async def _stirred(r: Row, group: str) -> None:
+    """Let a member come and go until cancelled: the rebalance of one that stays can be over between two looks."""
+    while True:
+        member = AIOKafkaConsumer(
+            REGISTRATIONS.name,
+            bootstrap_servers=r.stack.kafka_bootstrap,
+            group_id=f"{PREFIX}.{group}",
+            enable_auto_commit=False,
+        )
+        try:
+            await member.start()
+            await asyncio.sleep(3)
+        finally:
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(5):
+                    await member.stop()
 
 
 async def _rebalancing(r: Row, group: str, timeout: float = 60) -> None:  # noqa: ASYNC109
