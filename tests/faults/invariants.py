@@ -323,13 +323,15 @@ FIRST = {"question": {"new", "sealed", "triage", "proposed"}, "case": {"open"}}
 def i8(e: Evidence) -> list[str]:
     """Only allowed moves, each a new dated step; what was published of a history is never taken back."""
     violations: list[str] = []
+    poison = {p.place for p in e.poison}
     for kind, rows, topic in (("question", e.questions, "routing.questions"), ("case", e.cases, "routing.cases")):
         moves = QUESTION_MOVES if kind == "question" else CASE_MOVES
         rules = [row["_id"] for row in rows if not _history_is_allowed(row["steps"], moves, kind)]
         gaps = [row["_id"] for row in rows if [entry["n"] for entry in row["events"]] != list(range(1, row["seq"] + 1))]
         violations += _many(f"a {kind} moved as no rule allows", rules)
         violations += _many(f"the audit trail of a {kind} has gaps", gaps)
-        violations += _published_histories(kind, rows, e.records.get(topic, ()))
+        ours = [record for record in e.records.get(topic, ()) if record.place not in poison]
+        violations += _published_histories(kind, rows, ours)
     return violations
 
 
