@@ -20,19 +20,15 @@ from kit.settings import ServiceSettings
 
 Worker = Callable[[], Awaitable[None]]
 
-_COLLECT_AFTER = 50_000
-"""Objects that outlive their making before the collector looks at the youngest: more than a batch of events holds."""
-
 
 def calm_collector() -> None:
     """Set Python's collector for a process that serves; call it when everything that stays has been made.
 
     As it comes, it sets out whenever 700 objects are new: a dozen times in a batch of events, and now and then through every
-    module. What is here now is never looked at again; reference counts go on freeing nearly all the rest.
+    module. What is here now is never looked at again. How often it sets out stays as it is: aiokafka seems to need it.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, 10, 10)
 
 
 @dataclass
