@@ -42,6 +42,7 @@ REBALANCE_TIMEOUT_MS = 45_000
 START_TIMEOUT = REBALANCE_TIMEOUT_MS / 1000 + 15
 """A group that lost its broker in a rebalance waits that long for its members; whoever gives up earlier and comes again makes
 all of them wait anew."""
+_PROBE_TIMEOUT = 10.0
 DEAD_LETTER_WINDOW = 600.0
 
 Reject = Callable[[Event[Any], Permanent], None]
@@ -103,7 +104,6 @@ class Consumer:
         max_wait: float = MAX_WAIT,
     ) -> None:
         self.group = group
-        self.joined = False
         self.halted = False
         self._subscription = subscription
         self._dead_letters = dead_letters
@@ -111,13 +111,14 @@ class Consumer:
         self._instance = instance
         self._limit = dead_letter_limit
         self._max_wait = max_wait
+        self._broker: KafkaBroker | None = None
         self._busy = asyncio.Lock()
         self._interrupted = asyncio.Event()
         self._failures = 0
         self._recent_dead: deque[float] = deque()
         self._lag = Lag(group)
         metrics.CONSUMER_HALTED.labels(group).set(0)
-        metrics.CONSUMER_JOINED.labels(group).set(0)
+        self._set_joined(False)
         metrics.BATCH_RETRIES.labels(group)  # shown before the first: a rate needs a nought to grow from
 
     @property
@@ -125,33 +126,71 @@ class Consumer:
         """Joined, and not halted by too many dead letters."""
         return self.joined and not self.halted
 
+    @property
+    def client(self) -> AIOKafkaConsumer | None:
+        """What reads from Kafka, while it does."""
+        subscriber: Any = self._broker and self._broker.subscribers[0]
+        return subscriber and subscriber.consumer
+
     async def run(self) -> None:
-        """Join the group, trying again until Kafka answers and the topics exist; leave it when cancelled."""
-        broker: KafkaBroker | None = None
-        pause = 0.5
+        """Join the group, trying again until Kafka answers and the topics exist; leave it when cancelled.
+
+        A client that has gone deaf while Kafka answers others is given up and a new one joins: aiokafka's can wait for ever
+        for an answer that a killed broker owed it in a rebalance.
+        """
         try:
-            while not self.joined:
-                broker = self._broker()
-                try:
-                    async with asyncio.timeout(START_TIMEOUT):
-                        await self._topics_exist()
-                        await broker.start()
-                    self.joined = True
-                    metrics.CONSUMER_JOINED.labels(self.group).set(1)
-                    get_logger().info("consumer_joined", group=self.group)
-                except (KafkaError, OSError, TimeoutError, Transient) as error:
-                    get_logger().warning("consumer_waits", group=self.group, error=type(error).__name__)
-                    await _stop(broker)
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, 5.0)
-            reader: Any = broker and broker.subscribers[0]
-            await self._lag.watch(reader.consumer)
+            while True:
+                reader = await self._join()
+                while not await self._is_deaf(reader):
+                    pass
+                get_logger().error("consumer_deaf", group=self.group)
+                await self._leave()
         finally:
-            self.joined = False
-            metrics.CONSUMER_JOINED.labels(self.group).set(0)
+            await self._leave()
+
+    async def _join(self) -> AIOKafkaConsumer:
+        pause = 0.5
+        while True:
+            self._broker = self._new_broker()
+            try:
+                async with asyncio.timeout(START_TIMEOUT):
+                    await self._topics_exist()
+                    await self._broker.start()
+            except (KafkaError, OSError, TimeoutError, Transient) as error:
+                get_logger().warning("consumer_waits", group=self.group, error=type(error).__name__)
+                await self._leave()
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+            else:
+                self._set_joined(True)
+                get_logger().info("consumer_joined", group=self.group)
+                return self.client
+
+    async def _is_deaf(self, reader: AIOKafkaConsumer) -> bool:
+        """Watch the lag until nothing is heard any more; true if Kafka does answer a newcomer."""
+        await self._lag.watch(reader)
+        try:
+            async with asyncio.timeout(_PROBE_TIMEOUT):
+                await self._topics_exist()
+        except (KafkaError, OSError, TimeoutError, Transient):
+            return False
+        return True
+
+    async def _leave(self) -> None:
+        """Stop the client; a batch in hand is given back."""
+        self._set_joined(False)
+        if self._broker is not None:
             self._interrupted.set()
-            if broker is not None:
-                await _stop(broker)
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(REVOKE_WAIT + 10):
+                    await self._broker.stop()
+            self._broker = None
+            self._interrupted.clear()
+        self._lag.forget()
+
+    def _set_joined(self, joined: bool) -> None:
+        self.joined = joined
+        metrics.CONSUMER_JOINED.labels(self.group).set(int(joined))
 
     async def _topics_exist(self) -> None:
         """`broker.start()` hangs when a topic is missing, so ask first."""
@@ -165,7 +204,7 @@ class Consumer:
         if absent:
             raise Transient(f"missing topics: {', '.join(absent)}")
 
-    def _broker(self) -> KafkaBroker:
+    def _new_broker(self) -> KafkaBroker:
         broker = KafkaBroker(
             self._bootstrap.split(","),  # FastStream takes a string for one address
             logger=None,  # FastStream logs what handlers raise, and such texts can hold personal data
@@ -325,9 +364,3 @@ async def _as_is(message: Any, original: Callable[[Any], Awaitable[Any]]) -> Any
 
 def _is_infrastructure(error: Exception) -> bool:
     return isinstance(error, (Transient, KafkaError, OSError)) or (isinstance(error, PyMongoError) and is_transient(error))
-
-
-async def _stop(broker: KafkaBroker) -> None:
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(REVOKE_WAIT + 10):
-            await broker.stop()

@@ -14,6 +14,8 @@ from kit import metrics
 from kit.logging import get_logger
 
 MEASURE_EVERY = 5.0
+DEAF_AFTER = 6
+"""So many measures in a row without an answer, 30 to 54 seconds: longer than a broker takes to come back from a restart."""
 _ANSWER_WITHIN = 4.0
 
 Record: TypeAlias = ConsumerRecord
@@ -52,19 +54,23 @@ class Lag:
         self._in_hand, self._read_until = {}, {}
 
     async def watch(self, consumer: AIOKafkaConsumer) -> None:
-        """Measure until cancelled."""
-        while True:
-            await self.measure(consumer)
+        """Measure until this consumer has heard nothing for `DEAF_AFTER` measures."""
+        unanswered = 0
+        while unanswered < DEAF_AFTER:
+            answered = await self.measure(consumer)
+            unanswered = 0 if answered else unanswered + 1
             await asyncio.sleep(MEASURE_EVERY)
 
-    async def measure(self, consumer: AIOKafkaConsumer) -> None:
-        """Set the gauges. While Kafka does not answer, ages grow: nobody knows whether anything newer has come."""
+    async def measure(self, consumer: AIOKafkaConsumer) -> bool:
+        """Set the gauges; says whether Kafka answered. While it does not, ages grow: nobody knows whether anything newer came."""
         assigned: frozenset[TopicPartition] = consumer.assignment()
         unread: dict[TopicPartition, int] = {}
         asked = time()
+        answered = False
         try:
             async with asyncio.timeout(_ANSWER_WITHIN):
                 unread = await self._unread(consumer, assigned)
+            answered = True
         except Exception as error:  # whatever it is: a gauge that stands still tells a lie
             get_logger().warning("lag_unknown", group=self._group, error=type(error).__name__)
         ages: dict[str, float] = {}
@@ -72,6 +78,7 @@ class Lag:
             age = self._age(partition, unread.get(partition), asked)
             ages[partition.topic] = max(age, ages.get(partition.topic, 0.0))
         self._show(assigned, unread, ages)
+        return answered
 
     async def _unread(self, consumer: AIOKafkaConsumer, assigned: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
         """Records of each partition that are not read; raises what aiokafka raises."""

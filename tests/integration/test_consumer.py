@@ -308,6 +308,26 @@ async def test_a_consumer_started_before_kafka_waits_for_it(tmp_path: Path, data
         await bench.publisher.stop()
 
 
+async def test_a_consumer_whose_client_has_gone_deaf_joins_anew(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As aiokafka's does at times when its broker is killed in a rebalance: it waits for ever, for whatever it is asked."""
+    monkeypatch.setattr(lag, "MEASURE_EVERY", 0.01)
+    monkeypatch.setattr(lag, "_ANSWER_WITHIN", 0.2)
+    consumer = bench.consumer(bench.remember)
+    async with bench.running(consumer):
+        await bench.publish(letter("before"))
+        await eventually(lambda: _done(bench, {"before"}))
+        deaf = consumer.client
+        assert deaf is not None
+
+        async def never(*_: object) -> None:
+            await asyncio.Event().wait()
+
+        deaf.end_offsets = deaf.getmany = never
+        await eventually(lambda: _true(consumer.client not in (None, deaf)), timeout=60)
+        await bench.publish(letter("after"))
+        await eventually(lambda: _done(bench, {"before", "after"}))
+
+
 async def _true(value: bool) -> bool:
     return value
 

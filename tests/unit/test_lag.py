@@ -107,3 +107,17 @@ async def test_a_partition_that_went_to_another_member_is_shown_no_more(watched:
     assert await watched.at(1_010) == ([0, None], 0)
     watched.kafka.assigned = set()
     assert await watched.at(1_020) == ([None, None], None)
+
+
+async def test_the_watch_ends_when_many_measures_in_a_row_had_no_answer(
+    watched: Watched, kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nearly = [False] * (lag.DEAF_AFTER - 1)
+    answers = iter([*nearly, True, *nearly, False, True])
+
+    async def next_measure(_: float) -> None:
+        kafka.answers = next(answers)
+
+    monkeypatch.setattr("kit.lag.asyncio.sleep", next_measure)
+    await watched.lag.watch(cast(AIOKafkaConsumer, kafka))
+    assert list(answers) == []
