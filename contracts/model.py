@@ -48,6 +48,13 @@ class Mode(StrEnum):
     HYBRID = "hybrid"
 
 
+class Participation(StrEnum):
+    """How a registrant would take part, where a dialogue is, or may be, held online too."""
+
+    IN_PERSON = "in_person"
+    ONLINE = "online"
+
+
 class CaseStatus(StrEnum):
     OPEN = "open"
     INVITED = "invited"
@@ -147,6 +154,7 @@ class RegistrationState(Payload):
     kind: RegistrantKind = RegistrantKind.INDIVIDUAL
     person: Person | None = Field(None, description="None once erased")
     preferred_way: Way | None = None
+    participation: Participation | None = Field(None, description="None: not said")
     sections: tuple[SectionText, ...] = ()
     files: tuple[FileRef, ...] = ()
     consent_version: str | None = Field(None, description="Version of the privacy notice agreed to; None for a paper")

@@ -31,6 +31,8 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
+WITH_SCRIPT = {"Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; script-src 'self'; connect-src 'self'"}
+"""The headers of a page that has a script of ours; all others run none."""
 Admit = Callable[[str], None]
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
@@ -118,7 +120,8 @@ class Hardened:
         yield from self._fixed
         # Chromium's viewer for PDF is stopped by anything stricter.
         pdf = headers.get(b"content-type", b"").startswith(b"application/pdf")
-        yield b"content-security-policy", b"frame-ancestors 'none'" if pdf else CONTENT_SECURITY_POLICY.encode()
+        if b"content-security-policy" not in headers:
+            yield b"content-security-policy", b"frame-ancestors 'none'" if pdf else CONTENT_SECURITY_POLICY.encode()
         if b"cache-control" not in headers:
             yield b"cache-control", b"no-store"
         yield b"x-request-id", current_trace().encode()
@@ -186,7 +189,8 @@ def address_of(scope: Scope) -> str:
 class BodyLimited:
     """413 for a body over the limit, whether its length is announced or it comes in chunks.
 
-    `large` are shell patterns of paths that take files (`/*/tiep-nhan/*/tep`).
+    `large` are shell patterns of paths that take files (`/*/tiep-nhan/*/tep`): a form with files may be larger there; one without
+    is held in memory whole and is not.
     """
 
     def __init__(
@@ -201,8 +205,9 @@ class BodyLimited:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._large_limit if self._large and self._large.match(scope["path"]) else self._limit
-        announced = Headers(scope=scope).get("content-length", "")
+        headers = Headers(scope=scope)
+        limit = self._large_limit if self._takes_files(scope["path"], headers) else self._limit
+        announced = headers.get("content-length", "")
         if announced.isdigit() and int(announced) > limit:
             await _discard(receive)
             raise _too_large()
@@ -220,6 +225,11 @@ class BodyLimited:
             return message
 
         await self._app(scope, counting, send)
+
+    def _takes_files(self, path: str, headers: Headers) -> bool:
+        if self._large is None or not self._large.match(path):
+            return False
+        return headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
 async def _discard(receive: Receive) -> None:

@@ -23,6 +23,10 @@ from kit.web.faces import faces_of
 from kit.web.front import front_of
 from services.intake import api, consumers, documents, entry, http
 from services.intake.announcements import Announcements
+from services.intake.attachments.domain import Allowed
+from services.intake.attachments.scanner import scanner_at
+from services.intake.attachments.store import UPLOADS, UploadStore
+from services.intake.attachments.usecases import Attachments
 from services.intake.codes import tracking_code
 from services.intake.groupcommit import GroupCommit
 from services.intake.ratelimits import REQUEST, rates_of
@@ -33,6 +37,7 @@ from services.intake.usecases import Intake, publish_unrouted
 TEMPLATES = Path(__file__).parent / "templates"
 _UNROUTED_CHECKS = 10
 """In the time after which an unrouted registration is published again."""
+_SWEEP_EVERY = 900.0
 _CODES_KEPT = 1_000
 """A code is wanted twice: for the answer, and a moment later for the letter."""
 
@@ -57,6 +62,17 @@ def bootstrap(
         outbox.collection, size=settings.group_size, in_flight=settings.groups_in_flight, queue=settings.group_queue
     )
     projections = Projections(database)
+    registrations = RegistrationStore(outbox.collection)
+    store = FileStore(files)
+    attachments = Attachments(
+        store,
+        UploadStore(database[UPLOADS.name]),
+        secret=secret,
+        allowed=Allowed(settings.attachment_count, settings.attachment_size, settings.attachment_total),
+        scanner=scanner_at(settings.clamd),
+        clock=clock,
+        in_use=registrations.has_file,
+    )
     intake = Intake(
         settings=settings,
         agencies=agencies,
@@ -64,11 +80,12 @@ def bootstrap(
         clock=clock,
         outbox=outbox,
         commits=commits,
-        registrations=RegistrationStore(outbox.collection),
+        registrations=registrations,
         numbers=CaseNumbers(database[COUNTERS.name], settings.case_number_block),
         projections=projections,
         announcements=Announcements(projections),
-        files=FileStore(files),
+        files=store,
+        attachments=attachments,
         code=code,
         limits=Limits(database[RATES.name], secret, rates_of(settings)),
     )
@@ -83,7 +100,11 @@ def bootstrap(
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
         outboxes=(outbox,),
         subscriptions=consumers.subscriptions(projections, intake.registrations, staff),
-        workers=(_every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: publish_unrouted(intake)), intake.limits.run),
+        workers=(
+            _every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: publish_unrouted(intake)),
+            _every(_SWEEP_EVERY, attachments.sweep),
+            intake.limits.run,
+        ),
         on_stop=(commits.drain,),
         needs_kafka=False,
     )
@@ -101,6 +122,7 @@ def _application(intake: Intake, service: Service, staff: StaffProjection) -> Fa
         clock=intake.clock,
         routers=(programs, entry.router(intake, templates), http.router(intake, templates)),
         docs=True,
+        large_bodies=("/*/dang-ky/*", "/*/tiep-nhan/"),
         admit=partial(intake.limits.count, REQUEST),
     )
     api.describe(app)

@@ -6,6 +6,8 @@ The document: `_id`, `agency`, `case_number`, `plan`, `dialogue`, `channel`, `re
 - `payload_hash`  content of the request, to tell a repetition from another request under its key
 - `code_hash`     by which a tracking code finds it; the code itself is stored nowhere
 - `late`, `announced`  what was known of the dialogue at that moment, and so what the receipt says
+- `files`, `participation`, `read_back`  only where given: attachments, in person or online, a call's content read back
+- `alike`         by which the counter finds who may have registered already; goes with `person` when that is erased
 - `unrouted`      since when routing has not shown it (promise 2); removed when it has
 """
 
@@ -52,6 +54,7 @@ def registration_fields(
         "person": submission.person.model_dump(),
         "preferred_way": submission.preferred_way,
         "sections": [s.model_dump() for s in section_texts(submission, titles)],
+        **_if_given(submission, entry),
         "consent_version": submission.consent_version,
         "incomplete": list(incomplete),
         "status": "received",
@@ -60,6 +63,18 @@ def registration_fields(
         "announced": _announced(plan, placement) | {"decide_by": decide_by},
         "unrouted": recorded_at,
     }
+
+
+def _if_given(submission: Submission, entry: Entry) -> Document:
+    """What most forms do not have, and so do not carry."""
+    given: Document = {}
+    if submission.participation is not None:
+        given["participation"] = submission.participation
+    if submission.files:
+        given["files"] = [file.model_dump() for file in submission.files]
+    if entry.read_back is not None:
+        given["read_back"] = entry.read_back
+    return given
 
 
 def _announced(plan: Plan, placement: Placement) -> Document:

@@ -3,17 +3,29 @@
 Pure: no I/O and no clock. Moments are aware datetimes.
 """
 
+import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from uuid import UUID
 
 import orjson
 from uuid_utils.compat import uuid5
 
-from contracts.model import Channel, DialogueState, Person, PlanState, RegistrantKind, SectionText, Way
+from contracts.model import (
+    Channel,
+    DialogueState,
+    FileRef,
+    Mode,
+    Participation,
+    Person,
+    PlanState,
+    RegistrantKind,
+    SectionText,
+    Way,
+)
 from kit.clock import local, local_date
 
 _REQUESTS = UUID("0c6d6f0e-2d7b-5a53-9c5f-4f2a6b1c7d20")
@@ -110,6 +122,12 @@ def _placement(plan: Plan, dialogue: Dialogue | None, at: datetime) -> Placement
     return Placement(window(plan, dialogue, at), dialogue, opening(plan, dialogue))
 
 
+def asks_participation(plan: Plan, at: datetime) -> bool:
+    """Whether "in person or online" is a question: a dialogue that is open is held online too, or none is fixed yet."""
+    coming = [d.state for d in plan.dialogues if window(plan, d, at) is not Window.CLOSED]
+    return not coming or any(state.starts_at is None or state.mode is not Mode.IN_PERSON for state in coming)
+
+
 # Numbers and identities ------------------------------------------------------------------------------------------------
 
 
@@ -137,15 +155,20 @@ class Submission:
     kind: RegistrantKind = RegistrantKind.INDIVIDUAL
     preferred_way: Way | None = None
     consent_version: str | None = None
+    participation: Participation | None = None
+    files: tuple[FileRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What staff note about a form that came on paper, by mail or by phone (D3)."""
+    """What staff note about a form that came on paper, by mail or by phone (D3). `read_back`: a call's content was read back to
+    the caller; None where nobody called.
+    """
 
     channel: Channel
     received_at: datetime
     incoming_number: str | None = None
+    read_back: bool | None = None
 
 
 def payload_hash(submission: Submission, entry: Entry | None = None) -> bytes:
@@ -159,6 +182,11 @@ def payload_hash(submission: Submission, entry: Entry | None = None) -> bytes:
         "preferred_way": submission.preferred_way,
         "consent": submission.consent_version,
     }
+    # What older forms did not have is named only where it was given, so that their hashes stay what they were.
+    if submission.participation is not None:
+        content["participation"] = submission.participation
+    if submission.files:
+        content["files"] = [file.sha256 for file in submission.files]
     if entry is not None:
         content["entry"] = [entry.channel, local(entry.received_at).isoformat(), entry.incoming_number]
     return sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
@@ -186,8 +214,8 @@ def missing(submission: Submission, required: Collection[str]) -> tuple[str, ...
 
 
 def is_blank(submission: Submission) -> bool:
-    """Nothing of a person and nothing asked: a button pressed by mistake, not a paper."""
-    return not submission.texts and submission.person == Person()
+    """Nothing of a person, nothing asked and nothing attached: a button pressed by mistake, not a paper."""
+    return not submission.texts and not submission.files and submission.person == Person()
 
 
 def check(
@@ -208,3 +236,24 @@ def unknown_sections(submission: Submission, sections: Collection[int]) -> dict[
 def section_texts(submission: Submission, titles: Mapping[int, str]) -> tuple[SectionText, ...]:
     """The filled sections in the form's order."""
     return tuple(SectionText(no=no, title=titles[no], text=submission.texts[no]) for no in sorted(submission.texts))
+
+
+# Who may have registered already ---------------------------------------------------------------------------------------
+
+
+def folded(text: str) -> str:
+    """Without case, accents and superfluous spaces: two hands write a Vietnamese name in many ways."""
+    plain = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
+    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
+
+
+def alike_keys(agency: str, plan: str, person: Person) -> list[int]:
+    """By which registrations of one plan with the same name or telephone find each other; 64 bits of a hash, for an index."""
+    digits = "".join(c for c in person.phone if c.isdigit())
+    national = digits.removeprefix("84") if person.phone.lstrip().startswith("+") else digits.removeprefix("0")
+    said = [("name", folded(person.name)), ("phone", national)]
+    return [_key(f"{agency}/{plan}/{kind}/{value}") for kind, value in said if value]
+
+
+def _key(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)

@@ -1,29 +1,39 @@
 """The counter: staff enter a form that came on paper, by mail or by phone, and hand out the slip with its code (D3)."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
+from contracts.model import Channel
 from kit.acting import Acting
 from kit.agency import Agency
 from kit.auth import Role, Session
 from kit.clock import format_date, local
 from kit.errors import Invalid, Unavailable
-from kit.web import Submitted, Templates, current_trace, read_form, staff
+from kit.web import Templates, current_trace, read_form, staff
 from kit.web.faces import face_of
-from services.intake import domain, printing
+from services.intake import domain, printing, views
+from services.intake.attachments.scanner import SCANNER
+from services.intake.attachments.usecases import NOTHING, Attached
 from services.intake.forms import ENTRY_CHANNELS, EntryForm, entry_key
 from services.intake.http import choice_pairs, labels_of, pdf, receipt_context, with_nonce
-from services.intake.usecases import Intake, Receipt, enter, receipt_of
+from services.intake.usecases import Intake, alike, enter, receipt_of
 
 Office = Annotated[Session, Depends(staff(Role.OFFICE))]
+_KEPT = ("plan", "dialogue", "channel", "received_on")
+"""What the next form has in common with the last one, mostly."""
 UNAVAILABLE = (
     "Hệ thống tạm thời gián đoạn nên phiếu chưa được lưu. Nội dung đã nhập vẫn còn: "
     "xin đợi ít giây rồi bấm “Ghi nhận phiếu” lần nữa."
+)
+NO_SCANNER = (
+    "Hệ thống tạm thời chưa kiểm tra được tệp đính kèm nên phiếu chưa được lưu. Nội dung đã nhập vẫn còn: "
+    "xin đợi ít phút, chọn lại tệp rồi bấm “Ghi nhận phiếu”, hoặc ghi nhận không kèm tệp."
 )
 
 
@@ -44,7 +54,7 @@ class _Counter:
         self._templates = templates
 
     async def form(self, request: Request, session: Office, agency: str) -> Response:  # noqa: ARG002 - the dependency guards
-        """The form, dated now."""
+        """The form, dated now, or going on from the last one: its plan, dialogue, channel and day."""
         now = local(self._intake.clock())
         values = {
             "nonce": secrets.token_urlsafe(16),
@@ -52,33 +62,57 @@ class _Counter:
             "received_time": f"{now:%H:%M}",
             "channel": "paper",
         }
-        return await self._form(request, self._intake.agency(agency), values, {})
+        kept = {name: value[:100] for name in _KEPT if (value := request.query_params.get(name))}
+        return await self._form(request, self._intake.agency(agency), values | kept, {}, goes_on=bool(kept))
 
     async def submit(self, request: Request, session: Office, agency: str) -> Response:
         """Keep the form, then show its receipt at an address of its own."""
         profile = self._intake.agency(agency)
         submitted = await read_form(request)
         values = with_nonce(submitted)
+        attached: Attached | None = None
         try:
-            receipt = await self._enter(profile, session, submitted, values["nonce"])
-        except Invalid as error:
-            return await self._form(request, profile, values, error.errors, status=422)
-        except Unavailable:
-            return await self._form(request, profile, values, {}, status=503, warning=UNAVAILABLE)
+            attached = await self._intake.attachments.attach(agency, values["nonce"], submitted)
+            typed = submitted.parse(EntryForm)
+            if attached.errors:
+                raise Invalid(attached.errors)
+            submission, entry = typed.submission(typed.plan, attached.files), typed.entry()
+            key = entry_key(values["nonce"], domain.payload_hash(submission, entry))
+            if typed.anyway is None and (found := await alike(self._intake, agency, key, submission)):
+                return await self._form(request, profile, values, {}, attached=attached, like=views.alike_rows(found, submission))
+            acting = Acting(agency, session.username, self._intake.clock(), current_trace())
+            receipt = await enter(self._intake, acting, key, submission, entry)
+        except (Invalid, Unavailable) as error:
+            if attached is None:
+                attached = await self._intake.attachments.recall(agency, values["nonce"], submitted)
+            if isinstance(error, Invalid):
+                return await self._form(request, profile, values, error.errors | attached.errors, status=422, attached=attached)
+            warning = NO_SCANNER if SCANNER in error.args else UNAVAILABLE
+            return await self._form(request, profile, values, attached.errors, status=503, warning=warning, attached=attached)
         return RedirectResponse(f"/{agency}/tiep-nhan/{receipt.document['_id']}", 303)
 
-    async def _enter(self, profile: Agency, session: Session, submitted: Submitted, nonce: str) -> Receipt:
-        typed = submitted.parse(EntryForm)
-        submission, entry = typed.submission(typed.plan), typed.entry()
-        acting = Acting(profile.code, session.username, self._intake.clock(), current_trace())
-        return await enter(self._intake, acting, entry_key(nonce, domain.payload_hash(submission, entry)), submission, entry)
-
-    async def receipt(self, request: Request, session: Office, agency: str, registration: UUID) -> Response:  # noqa: ARG002
+    async def receipt(self, request: Request, session: Office, agency: str, registration: UUID) -> Response:
         """What was kept, what is missing, and the slip to print."""
         profile = self._intake.agency(agency)
         receipt = await receipt_of(self._intake, agency, registration)
         context = receipt_context(profile, receipt)
-        return self._page(request, profile, "entered.html", labels=labels_of(profile), **context)
+        local_day = format_date(local(receipt.document["received_at"]).date())
+        said = {
+            "plan": receipt.document["plan"],
+            "dialogue": receipt.document["dialogue"],
+            "channel": receipt.document["channel"],
+        }
+        kept = {name: value for name, value in (said | {"received_on": local_day}).items() if value}
+        return self._page(
+            request,
+            profile,
+            "entered.html",
+            labels=labels_of(profile),
+            onwards=f"/{agency}/tiep-nhan/?{urlencode(kept)}",
+            by_phone=document["channel"] == Channel.PHONE,
+            staff_name=session.name,
+            **context,
+        )
 
     async def slip(self, session: Office, agency: str, registration: UUID) -> Response:
         """PHIẾU TIẾP NHẬN."""
@@ -95,6 +129,9 @@ class _Counter:
         *,
         status: int = 200,
         warning: str = "",
+        attached: Attached = NOTHING,
+        like: Sequence[views.AlikeRow] = (),
+        goes_on: bool = False,
     ) -> Response:
         plans = await self._intake.announcements.plans(profile.code)
         chosen = {"plan": plans[0].id} if len(plans) == 1 else {}
@@ -113,6 +150,11 @@ class _Counter:
             values=chosen | dict(values),
             errors=errors,
             warning=warning,
+            attached=attached,
+            allowed=self._intake.attachments.allowed,
+            like=like,
+            goes_on=goes_on,
+            calm=not (errors or like or warning),
         )
 
     def _page(self, request: Request, profile: Agency, name: str, **context: Any) -> Response:

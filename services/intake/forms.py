@@ -1,24 +1,56 @@
 """What people, staff and programs send, as they send it, and what it means (`domain.Submission`)."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Self
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from contracts.model import Channel, Person, RegistrantKind, Way
+from contracts.model import Channel, FileRef, Participation, Person, RegistrantKind, Way
 from kit import clock
-from kit.web.forms import Email, FormDate, FormTime, Input, Line, Phone, Text
+from kit.web.forms import Email, FormDate, FormTime, Input, Line, Phone, Submitted, Text
 from kit.web.messages import courteous
+from services.intake.attachments.usecases import DROPPED, TOKENS
 from services.intake.domain import Entry, Submission
 
 _PERSON = ("name", "address", "phone", "email", "organisation")
 Texts = dict[int, Text]
+_Token = Annotated[str, Field(max_length=600)]
+
+
+class Step(StrEnum):
+    """What a button of the form asks for. A form without one is sent."""
+
+    SEND = "send"
+    REVIEW = "review"
+    CHANGE = "change"
+    AGAIN = "again"
+    """Another form of the same body, with what is said of the body filled in."""
+
+
+def step_of(submitted: Submitted) -> Step:
+    """The button that was pressed; what no button of ours says is a form to be sent, and refused for it there."""
+    asked = submitted.values.get("action", "")
+    return Step(asked) if asked in set(Step) else Step.SEND
+
+
+OF_THE_BODY = ("kind", "organisation", "address", "phone", "email", "preferred_way")
+"""What several forms of one body have in common."""
+_OF_THE_STEP = frozenset({"action", TOKENS, DROPPED})
+
+
+def carried(submitted: Submitted, nonce: str) -> list[tuple[str, str]]:
+    """Everything typed, as name and value, to be sent again from the hidden inputs of the next page."""
+    return [(n, v) for n, v in submitted.hidden() if n not in _OF_THE_STEP and n != "nonce"] + [("nonce", nonce)]
 
 
 class WebForm(Input):
     """The registration form of the public site. `consent` holds the version of the notice that was agreed to."""
 
     nonce: Annotated[str, Field(max_length=64)] = ""
+    action: Step = Step.SEND
+    uploaded: list[_Token] = Field(default_factory=list, max_length=20)
+    drop: list[_Token] = Field(default_factory=list, max_length=20)
     dialogue: Line | None = None
     name: Line = ""
     address: Line = ""
@@ -27,10 +59,11 @@ class WebForm(Input):
     organisation: Line = ""
     kind: RegistrantKind = RegistrantKind.INDIVIDUAL
     preferred_way: Way | None = None
+    participation: Participation | None = None
     sections: Texts = Field(default_factory=dict)
     consent: Line | None = None
 
-    def submission(self, plan: str) -> Submission:
+    def submission(self, plan: str, files: tuple[FileRef, ...] = ()) -> Submission:
         return Submission(
             plan=plan,
             person=Person(**{name: getattr(self, name) for name in _PERSON}),
@@ -39,6 +72,8 @@ class WebForm(Input):
             kind=self.kind,
             preferred_way=self.preferred_way,
             consent_version=self.consent,
+            participation=self.participation,
+            files=files,
         )
 
 
@@ -79,9 +114,12 @@ class EntryForm(WebForm):
     received_on: FormDate
     received_time: FormTime
     incoming_number: Line | None = None
+    read_back: Literal["1"] | None = None
+    anyway: Literal["1"] | None = None
 
     def entry(self) -> Entry:
-        return Entry(self.channel, clock.at(self.received_on, self.received_time), self.incoming_number)
+        read_back = self.read_back is not None if self.channel is Channel.PHONE else None
+        return Entry(self.channel, clock.at(self.received_on, self.received_time), self.incoming_number, read_back)
 
 
 class PersonInput(Input):
@@ -109,6 +147,9 @@ class RegistrationInput(Input):
     kind: RegistrantKind = Field(RegistrantKind.INDIVIDUAL, description="Cá nhân, tổ chức, doanh nghiệp hoặc hợp tác xã")
     person: PersonInput
     preferred_way: Way | None = Field(None, description="Cách Ông/Bà muốn nhận giấy mời và trả lời")
+    participation: Participation | None = Field(
+        None, description="Mong muốn dự trực tiếp hay trực tuyến, khi Hội nghị có hình thức trực tuyến hoặc chưa ấn định"
+    )
     sections: list[SectionInput] = Field(description="Ít nhất một mục")
     consent_version: Line | None = Field(None, description="Phiên bản thông báo bảo vệ dữ liệu cá nhân mà người đăng ký đồng ý")
 
@@ -127,6 +168,7 @@ class RegistrationInput(Input):
             kind=self.kind,
             preferred_way=self.preferred_way,
             consent_version=self.consent_version,
+            participation=self.participation,
         )
 
     def places(self) -> dict[str, str]:

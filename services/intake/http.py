@@ -18,13 +18,16 @@ from kit.errors import Invalid, NotFound, TooMany, Unavailable
 from kit.mongo import is_transient
 from kit.web import Submitted, Templates, current_trace, read_form
 from kit.web.faces import face_of
-from kit.web.middleware import address_of
-from services.intake import domain, printing, views
+from kit.web.middleware import WITH_SCRIPT, address_of
+from services.intake import domain, printing, summary, views
+from services.intake.attachments.domain import FIELD
+from services.intake.attachments.scanner import SCANNER
+from services.intake.attachments.usecases import NOTHING, Attached, file_rows
 from services.intake.codes import code_hash, parse_code
 from services.intake.domain import Placement, Plan, Window
-from services.intake.forms import WebForm, web_key
-from services.intake.ratelimits import ALL_REGISTRATIONS, FORM, count_lookup
-from services.intake.usecases import Intake, Receipt, check_whole, not_yet_open, register, section_titles
+from services.intake.forms import OF_THE_BODY, Step, WebForm, carried, step_of, web_key
+from services.intake.ratelimits import ALL_REGISTRATIONS, FORM, REQUEST, count_lookup, count_uploads
+from services.intake.usecases import Intake, Receipt, check, check_whole, not_yet_open, register, section_titles
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _RETRY_AFTER = 5
@@ -32,10 +35,14 @@ BAD_CODE = "Mã tra cứu chưa đúng. Mã gồm 16 ký tự, xin Ông/Bà ki�
 UNKNOWN_CODE = "Không tìm thấy phiếu với mã này. Xin Ông/Bà kiểm tra lại mã, hoặc gọi Văn phòng Sở để được giúp đỡ."
 UNAVAILABLE = (
     "Hệ thống tạm thời gián đoạn nên phiếu chưa được ghi nhận. Nội dung Ông/Bà đã nhập vẫn còn trên trang này: "
-    "xin đợi ít giây rồi bấm “Gửi phiếu đăng ký” lần nữa."
+    "xin đợi ít giây rồi bấm gửi lần nữa."
+)
+NO_SCANNER = (
+    "Hệ thống tạm thời chưa kiểm tra được tệp đính kèm nên phiếu chưa được ghi nhận. Nội dung Ông/Bà đã nhập vẫn còn trên trang "
+    "này: xin đợi ít phút, chọn lại tệp rồi bấm gửi lần nữa, hoặc gửi phiếu không kèm tệp."
 )
 
-_SEND_AGAIN = "Nội dung Ông/Bà đã nhập vẫn còn trên trang này: xin đợi {wait} rồi bấm “Gửi phiếu đăng ký” lần nữa."
+_SEND_AGAIN = "Nội dung Ông/Bà đã nhập vẫn còn trên trang này: xin đợi {wait} rồi bấm gửi lần nữa."
 TOO_MANY = (
     "Trong thời gian ngắn đã có quá nhiều phiếu gửi từ cùng một nơi hoặc với cùng thông tin liên hệ nên lần gửi này chưa được "
     "ghi nhận. " + _SEND_AGAIN
@@ -125,33 +132,83 @@ class _Pages:
         return self._form(request, profile, plan, found, {"nonce": secrets.token_urlsafe(16)}, {})
 
     async def submit(self, request: Request, agency: str, plan: str) -> Response:
-        """The form filled in: the answer is the receipt itself, or the form again with everything that was typed."""
+        """What a button of the form or of its summary asks for. To what was sent the answer is the receipt itself; wherever
+        something is in the way, the form comes again with everything that was typed and uploaded.
+        """
         profile = self._intake.agency(agency)
         submitted = await read_form(request)
         values = with_nonce(submitted)
+        step = step_of(submitted)
+        if step is Step.AGAIN:
+            return await self._form_of_the_same_body(request, profile, plan, values)
+        attached: Attached | None = None
         try:
-            self._intake.limits.count(FORM, address_of(request.scope))
-            receipt = await self._register(profile, plan, submitted, values["nonce"])
-        except TooMany as error:
+            self._count(request, submitted, step)
+            attached = await self._intake.attachments.attach(agency, values["nonce"], submitted)
+            if step is Step.SEND:
+                receipt = await self._register(profile, plan, submitted, values["nonce"], attached)
+                return self._page(request, profile, "receipt.html", headers=WITH_SCRIPT, **receipt_context(profile, receipt))
+            return await self._not_yet_sent(request, profile, plan, submitted, values, attached, step)
+        except (TooMany, Invalid, Unavailable) as error:
+            if attached is None:
+                attached = await self._intake.attachments.recall(agency, values["nonce"], submitted)
             found = await self._known_plan(agency, plan)
-            words = TOO_MANY_OF_ALL if error.what == ALL_REGISTRATIONS else TOO_MANY
-            warning, again = words.format(wait=views.waiting(error.retry_after)), error.retry_after
-            return self._form(request, profile, plan, found, values, {}, status=429, warning=warning, retry_after=again)
-        except Invalid as error:
-            found = await self._known_plan(agency, plan)
-            return self._form(request, profile, plan, found, values, error.errors, status=422)
-        except Unavailable:
-            found = await self._known_plan(agency, plan)
-            return self._form(request, profile, plan, found, values, {}, status=503, warning=UNAVAILABLE)
-        return self._page(request, profile, "receipt.html", **receipt_context(profile, receipt))
+            return self._form(request, profile, plan, found, values, **_in_the_way(error, step, attached))
 
-    async def _register(self, profile: Agency, plan: str, submitted: Submitted, nonce: str) -> Receipt:
-        try:
-            submission = submitted.parse(WebForm).submission(plan)
-        except Invalid as error:
-            raise Invalid(_all_errors(profile, plan, submitted, error.errors)) from None
-        acting = Acting(profile.code, "registrant", self._intake.clock(), current_trace())
-        return await register(self._intake, acting, web_key(nonce, domain.payload_hash(submission)), submission)
+    def _count(self, request: Request, submitted: Submitted, step: Step) -> None:
+        """A form that is sent, or that brings files, is a form; looking at it again is a request like any other."""
+        limits, address = self._intake.limits, address_of(request.scope)
+        files = submitted.files.get(FIELD, ())
+        limits.count(FORM if step is Step.SEND or files else REQUEST, address)
+        count_uploads(limits, address, len(files))
+
+    async def _register(self, profile: Agency, plan: str, submitted: Submitted, nonce: str, attached: Attached) -> Receipt:
+        submission = _submission(profile, plan, submitted, attached)
+        return await register(self._intake, self._acting(profile), web_key(nonce, domain.payload_hash(submission)), submission)
+
+    def _acting(self, profile: Agency) -> Acting:
+        return Acting(profile.code, "registrant", self._intake.clock(), current_trace())
+
+    async def _not_yet_sent(
+        self,
+        request: Request,
+        profile: Agency,
+        plan: str,
+        submitted: Submitted,
+        values: Mapping[str, str],
+        attached: Attached,
+        step: Step,
+    ) -> Response:
+        """The summary to check, or from there the form to change."""
+        if step is Step.CHANGE:
+            found = await self._known_plan(profile.code, plan)
+            return self._form(request, profile, plan, found, values, attached.errors, attached=attached)
+        submission = _submission(profile, plan, submitted, attached)
+        await check(self._intake, self._acting(profile), submission)
+        found = await self._intake.announcements.plan(profile.code, plan)
+        now = self._intake.clock()
+        placement = _placement(found, submission.dialogue, now)
+        return self._page(
+            request,
+            profile,
+            "summary.html",
+            headers=WITH_SCRIPT,
+            plan_id=plan,
+            placement=placement,
+            dialogue=views.dialogue_view(found, placement.dialogue, now) if placement.dialogue else None,
+            facts=summary.facts(profile, submission),
+            sections=summary.sections(profile, submission),
+            attached=attached,
+            privacy=profile.privacy,
+            carried=carried(submitted, values["nonce"]),
+        )
+
+    async def _form_of_the_same_body(self, request: Request, profile: Agency, plan: str, values: Mapping[str, str]) -> Response:
+        """A new form with what the sender of the last one said of the body it represents; sent by POST, so in no address."""
+        self._intake.limits.count(REQUEST, address_of(request.scope))
+        found = await self._intake.announcements.plan(profile.code, plan)
+        body = {name: values[name] for name in OF_THE_BODY if values.get(name)}
+        return self._form(request, profile, plan, found, {"nonce": secrets.token_urlsafe(16), **body}, {})
 
     async def lookup(self, request: Request, agency: str) -> Response:
         """Where the tracking code is typed in."""
@@ -183,6 +240,7 @@ class _Pages:
         now = self._intake.clock()
         return {
             "document": document,
+            "files": file_rows(document.get("files", ())),
             "case_words": views.case_words(document, case, questions.values()),
             "questions": views.question_views(document, questions, now),
             "invitation": views.invitation_words(case),
@@ -219,6 +277,8 @@ class _Pages:
         status: int = 200,
         warning: str = "",
         retry_after: int = _RETRY_AFTER,
+        attached: Attached = NOTHING,
+        resend: bool = False,
     ) -> Response:
         now = self._intake.clock()
         chosen = values.get("dialogue") or None
@@ -230,7 +290,7 @@ class _Pages:
             profile,
             "form.html",
             status=status,
-            headers={"Retry-After": str(retry_after)} if warning else {},
+            headers=WITH_SCRIPT | ({"Retry-After": str(retry_after)} if warning else {}),
             form=profile.form,
             privacy=profile.privacy,
             plan_id=plan_id,
@@ -245,6 +305,11 @@ class _Pages:
             values=values,
             errors=_in_order(errors, labels),
             warning=warning,
+            attached=attached,
+            allowed=self._intake.attachments.allowed,
+            asks_participation=plan is None or domain.asks_participation(plan, now),
+            resend=resend,
+            fresh=request.method == "GET",
         )
 
     def _page(self, request: Request, profile: Agency, name: str, **context: Any) -> Response:
@@ -267,6 +332,7 @@ def receipt_context(profile: Agency, receipt: Receipt) -> dict[str, Any]:
         "channel": views.CHANNELS[document["channel"]],
         "registrant": printing.registrant(document["person"]),
         "titles": section_titles(profile),
+        "files": file_rows(document.get("files", ())),
     }
 
 
@@ -279,6 +345,28 @@ def with_nonce(submitted: Submitted) -> dict[str, str]:
     """What was typed, with a nonce in any case: it names the page that was sent, so that a double click is one registration."""
     nonce = submitted.values.get("nonce", "")
     return {**submitted.values, "nonce": nonce if _NONCE.fullmatch(nonce) else secrets.token_urlsafe(16)}
+
+
+def _submission(profile: Agency, plan: str, submitted: Submitted, attached: Attached) -> domain.Submission:
+    """What was typed and attached. Raises `Invalid` with everything that is wrong with either."""
+    try:
+        submission = submitted.parse(WebForm).submission(plan, attached.files)
+    except Invalid as error:
+        raise Invalid(_all_errors(profile, plan, submitted, error.errors) | attached.errors) from None
+    if attached.errors:
+        raise Invalid(check_whole(profile, submission) | attached.errors)
+    return submission
+
+
+def _in_the_way(error: TooMany | Invalid | Unavailable, step: Step, attached: Attached) -> dict[str, Any]:
+    """How the form is shown again: what is wrong, or what hinders just now and after how many seconds it is worth another try."""
+    if isinstance(error, Invalid):
+        return {"errors": error.errors, "status": 422, "attached": attached}
+    again = {"errors": attached.errors, "retry_after": error.retry_after, "attached": attached, "resend": step is Step.SEND}
+    if isinstance(error, TooMany):
+        words = TOO_MANY_OF_ALL if error.what == ALL_REGISTRATIONS else TOO_MANY
+        return again | {"warning": words.format(wait=views.waiting(error.retry_after)), "status": 429}
+    return again | {"warning": NO_SCANNER if SCANNER in error.args else UNAVAILABLE, "status": 503}
 
 
 def _all_errors(profile: Agency, plan: str, submitted: Submitted, malformed: Mapping[str, str]) -> dict[str, str]:
@@ -338,4 +426,10 @@ def labels_of(profile: Agency) -> dict[str, str]:
     form = profile.form
     labels = {field.key: field.label for field in form.fields} | {field.key: field.label for field in form.web_fields}
     sections = {f"sections.{section.no}": f"Mục {section.no}" for section in form.sections}
-    return labels | sections | {"sections": "Nội dung đăng ký", "consent": "Đồng ý"}
+    others = {
+        "participation": "Cách dự Hội nghị",
+        FIELD: "Tệp đính kèm",
+        "consent": "Đồng ý",
+        "read_back": "Đọc lại cho người gọi",
+    }
+    return labels | sections | {"sections": "Nội dung đăng ký"} | others

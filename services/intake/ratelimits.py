@@ -11,6 +11,8 @@ from services.intake.settings import IntakeSettings
 REQUEST = "request"
 FORM = "form"
 LOOKUP = "lookup"
+UPLOAD = "upload"
+_ALL_UPLOADS = "all_uploads"
 _CONTACT = "contact"
 ALL_REGISTRATIONS = "all_registrations"
 _ALL_LOOKUPS = "all_lookups"
@@ -25,6 +27,8 @@ def rates_of(settings: IntakeSettings) -> Mapping[str, str]:
         _CONTACT: settings.rate_contact,
         ALL_REGISTRATIONS: settings.rate_all_registrations,
         _ALL_LOOKUPS: settings.rate_all_lookups,
+        UPLOAD: settings.rate_uploads,
+        _ALL_UPLOADS: settings.rate_all_uploads,
     }
 
 
@@ -54,3 +58,10 @@ def count_lookup(limits: Limits, address: str) -> None:
     """Count a look-up of a tracking code. Raises `TooMany`."""
     limits.count(LOOKUP, address)
     limits.count(_ALL_LOOKUPS)
+
+
+def count_uploads(limits: Limits, address: str, files: int) -> None:
+    """Count files that came with a form, each of which is kept for a day at least. Raises `TooMany`."""
+    for _ in range(files):
+        limits.count(UPLOAD, address)
+        limits.count(_ALL_UPLOADS)

@@ -40,6 +40,19 @@ class IntakeSettings(ServiceSettings):
     rate_all_registrations: Rates = Field("6000/minute", description="Registrations of everybody together")
     rate_lookups: Rates = Field("30/minute", description="Look-ups of tracking codes from one address")
     rate_all_lookups: Rates = Field("1200/minute", description="Look-ups of everybody together")
+    rate_uploads: Rates = Field("60/10minute;200/hour", description="Attachments from one address")
+    rate_all_uploads: Rates = Field("600/10minute", description="Attachments of everybody together")
+    attachment_count: int = Field(5, ge=0, le=20, description="Files that may come with one form; 0: none")
+    attachment_size: int = Field(10_000_000, gt=0, description="Bytes of one file")
+    attachment_total: int = Field(
+        20_000_000,
+        gt=0,
+        le=20_000_000,
+        description="Bytes of all files of a form; a request has at most 20 MiB",
+    )
+    clamd: Annotated[str, Field(pattern=r"^([^:\s]+:\d{1,5})?$")] = Field(
+        "", description="host:port of a clamd that looks into attachments before they are kept; empty: none"
+    )
     fonts_dir: Path = Field(
         Path(".local/cache/fonts"), description="Directory of the Liberation Serif files that documents are set in"
     )

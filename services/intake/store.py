@@ -18,19 +18,22 @@ from kit.limits import SPEC as RATES
 from kit.mongo import Collection, CollectionSpec, Database, Document, only_duplicates
 from kit.outbox import spec
 from services.intake import domain
+from services.intake.attachments.store import UPLOADS
 from services.intake.domain import Dialogue, Plan
 
 REGISTRATIONS = spec(
     "registrations",
     IndexModel([("agency", 1), ("code_hash", 1)], name="by_code", unique=True),
     IndexModel([("unrouted", 1)], name="unrouted", partialFilterExpression={"unrouted": {"$exists": True}}),
+    IndexModel([("alike", 1)], name="alike"),
+    IndexModel([("files.key", 1)], name="by_file", partialFilterExpression={"files.0": {"$exists": True}}),
 )
 COUNTERS = CollectionSpec("counters")
 PLANS = CollectionSpec("plans", (IndexModel([("agency", 1), ("year", -1)], name="by_agency"),))
 DIALOGUES = CollectionSpec("dialogues", (IndexModel([("agency", 1), ("plan", 1), ("ordinal", 1)], name="by_plan"),))
 CASES = CollectionSpec("cases")
 QUESTIONS = CollectionSpec("questions", (IndexModel([("agency", 1), ("case", 1)], name="by_case"),))
-SPECS: tuple[CollectionSpec, ...] = (REGISTRATIONS, COUNTERS, PLANS, DIALOGUES, CASES, QUESTIONS, STAFF_SPEC, RATES)
+SPECS: tuple[CollectionSpec, ...] = (REGISTRATIONS, COUNTERS, PLANS, DIALOGUES, CASES, QUESTIONS, STAFF_SPEC, RATES, UPLOADS)
 
 MOST_PLANS = 50
 """Newest plans of an agency that the public site shows: decades of them, at one or two a year."""
@@ -49,6 +52,17 @@ class RegistrationStore:
     async def by_id(self, agency: str, registration: UUID) -> Document | None:
         """The registration, without its events."""
         return await self._collection.find_one({"_id": registration, "agency": agency}, {"events": 0})
+
+    async def has_file(self, key: str) -> bool:
+        """Whether a registration came with this file."""
+        query = {"files.key": key, "files.0": {"$exists": True}}
+        return await self._collection.find_one(query, {"_id": 1}, hint="by_file") is not None
+
+    async def alike(self, agency: str, plan: str, keys: Sequence[int], *, but: UUID, limit: int = 5) -> list[Document]:
+        """The newest registrations of a plan that share a name or a telephone (`domain.alike_keys`), `but` one."""
+        query = {"alike": {"$in": list(keys)}, "agency": agency, "plan": plan, "_id": {"$ne": but}}
+        fields = {"case_number": 1, "received_at": 1, "channel": 1, "person": 1, "status": 1}
+        return await self._collection.find(query, fields).sort("received_at", -1).limit(limit).to_list(limit)
 
     async def routed(self, registrations: Iterable[UUID]) -> None:
         """Routing has shown them."""

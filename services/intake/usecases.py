@@ -22,6 +22,7 @@ from kit.mongo import Document, is_transient
 from kit.outbox import Outbox
 from services.intake import domain
 from services.intake.announcements import Announcements
+from services.intake.attachments.usecases import Attachments
 from services.intake.codes import code_hash
 from services.intake.documents import LETTER, RECEIVED, registration_fields
 from services.intake.domain import Entry, Placement, Plan, Submission, Window
@@ -47,6 +48,7 @@ class Intake:
     projections: Projections
     announcements: Announcements
     files: FileStore
+    attachments: Attachments
     code: Callable[[UUID], str]
     """The tracking code of a registration."""
     limits: Limits
@@ -121,6 +123,8 @@ async def enter(intake: Intake, acting: Acting, key: str, submission: Submission
                 raise
             return kept
         incomplete = domain.missing(submission, printed_fields(agency))
+        if entry.read_back is False:
+            incomplete = (*incomplete, "read_back")
         return await _keep(intake, acting, agency, key, submission, entry, plan, placement, hashed, incomplete)
 
 
@@ -179,13 +183,31 @@ async def _keep(
         decide_by=_decide_by(intake, agency, entry.received_at) if placement.late else None,
     )
     acts = [acting.act(RECEIVED, at=entry.received_at, changes={"channel": entry.channel}), acting.act(LETTER)]
-    identity = {"payload_hash": hashed, "code_hash": code_hash(code)}
+    alike = domain.alike_keys(agency.code, submission.plan, submission.person)
+    identity = {"payload_hash": hashed, "code_hash": code_hash(code), "alike": alike}
     document = await intake.outbox.new(registration, agency.code, fields | identity, acts)
     written = await intake.commits.write(document)
     if written.created:
         intake.outbox.offer(written.document)
     REGISTRATIONS.labels(entry.channel, "created" if written.created else "repeated").inc()
     return Receipt(written.created, code, written.document)
+
+
+async def check(intake: Intake, acting: Acting, submission: Submission) -> None:
+    """What `register` would refuse of a form that came by itself, before it is sent. Keeps nothing. Raises as `register` does."""
+    entry = Entry(Channel.WEB, acting.now)
+    async with _answering(intake, Channel.WEB):
+        await _admitted(intake, intake.agency(acting.agency), submission, entry)
+
+
+async def alike(intake: Intake, agency: str, key: str, submission: Submission) -> list[Document]:
+    """Registrations of the same plan with the same name or telephone (D3: a form that came twice, by two ways); the newest
+    first, without that of `key` itself.
+    """
+    keys = domain.alike_keys(agency, submission.plan, submission.person)
+    if not keys:
+        return []
+    return await intake.registrations.alike(agency, submission.plan, keys, but=domain.registration_id(agency, key))
 
 
 async def receipt_of(intake: Intake, agency: str, registration: UUID) -> Receipt:

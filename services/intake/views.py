@@ -20,7 +20,8 @@ from contracts.model import (
     QuestionStateData,
 )
 from kit.clock import format_date, format_date_long, format_moment_long, local_date
-from services.intake.domain import Dialogue, Plan, Window, opening, window
+from kit.web.rendering import format_phone
+from services.intake.domain import Dialogue, Plan, Submission, Window, folded, opening, window
 
 Document = Mapping[str, Any]
 
@@ -326,6 +327,35 @@ def printed_month(plan: Plan, now: datetime) -> int:
     closings = [d.state.closes_at or d.state.starts_at for d in plan.dialogues]
     coming = [moment for moment in closings if moment is not None and moment > now]
     return local_date(min(coming, default=now)).month
+
+
+@dataclass(frozen=True, slots=True)
+class AlikeRow:
+    """A registration that the one at the counter may repeat (D3)."""
+
+    case_number: str
+    received_at: datetime
+    channel: str
+    name: str
+    phone: str
+    same: str
+
+
+def alike_rows(found: Iterable[Document], submission: Submission) -> list[AlikeRow]:
+    """What tells the clerk whether it is the same person, and what it has in common."""
+    rows = []
+    for document in found:
+        person = document.get("person") or {}
+        name, phone = person.get("name", ""), person.get("phone", "")
+        same_name = bool(name) and folded(name) == folded(submission.person.name)
+        same_phone = bool(phone) and format_phone(phone) == format_phone(submission.person.phone)
+        same = " và ".join(word for word, holds in (("họ tên", same_name), ("điện thoại", same_phone)) if holds)
+        rows.append(
+            AlikeRow(
+                document["case_number"], document["received_at"], CHANNELS[document["channel"]], name, format_phone(phone), same
+            )
+        )
+    return rows
 
 
 def waiting(seconds: int) -> str:

@@ -151,6 +151,7 @@ def _changed_case(case: Document, event: Registration, acting: Acting, added: Se
             "person": data.person.model_dump() if data.person else None,
             "kind": data.kind.value,
             "preferred_way": data.preferred_way.value if data.preferred_way else None,
+            "participation": data.participation.value if data.participation else None,
             "files": [f.model_dump() for f in data.files],
             "incomplete": list(data.incomplete),
             "questions": [*case["questions"], *added],

@@ -169,6 +169,7 @@ def _new_case(
         "late": place.late,
         "person": data.person.model_dump() if data.person else None,
         "preferred_way": data.preferred_way.value if data.preferred_way else None,
+        "participation": data.participation.value if data.participation else None,
         "incomplete": list(data.incomplete),
         "files": [f.model_dump() for f in data.files],
         "questions": questions,
