@@ -68,6 +68,13 @@ def format_number(value: int) -> str:
     return f"{value:,}".replace(",", ".")
 
 
+def format_size(size: int) -> str:
+    """850 KB, 1,4 MB: of a file, in bytes."""
+    if size < 1_000_000:
+        return f"{max(1, round(size / 1000))} KB"
+    return f"{size / 1_000_000:.1f} MB".replace(".", ",")
+
+
 FILTERS: Mapping[str, Callable[..., str]] = {
     "date": lambda v: clock.format_date(_date(v)),
     "date_long": lambda v: clock.format_date_long(_date(v)),
@@ -78,6 +85,7 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "iso": lambda v: v.isoformat(),
     "phone": format_phone,
     "number": format_number,
+    "size": format_size,
 }
 
 

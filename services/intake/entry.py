@@ -95,14 +95,9 @@ class _Counter:
         """What was kept, what is missing, and the slip to print."""
         profile = self._intake.agency(agency)
         receipt = await receipt_of(self._intake, agency, registration)
-        context = receipt_context(profile, receipt)
-        local_day = format_date(local(receipt.document["received_at"]).date())
-        said = {
-            "plan": receipt.document["plan"],
-            "dialogue": receipt.document["dialogue"],
-            "channel": receipt.document["channel"],
-        }
-        kept = {name: value for name, value in (said | {"received_on": local_day}).items() if value}
+        document = receipt.document
+        kept = {name: document[name] for name in _KEPT if document.get(name)}
+        kept["received_on"] = format_date(local(document["received_at"]).date())
         return self._page(
             request,
             profile,
@@ -111,7 +106,7 @@ class _Counter:
             onwards=f"/{agency}/tiep-nhan/?{urlencode(kept)}",
             by_phone=document["channel"] == Channel.PHONE,
             staff_name=session.name,
-            **context,
+            **receipt_context(profile, receipt),
         )
 
     async def slip(self, session: Office, agency: str, registration: UUID) -> Response:

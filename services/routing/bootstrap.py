@@ -87,5 +87,6 @@ def application(routing: Routing, service: Service) -> FastAPI:
             questions_http.router(routing, templates),
             staff_http.router(routing.staff, routing.agencies, templates, routing.clock),
         ),
-        large_bodies=("/*/can-bo/doi-thoai/*",),
+        # A form of intake's counter may come here with its files when the session is over; what was typed is kept.
+        large_bodies=("/*/can-bo/doi-thoai/*", "/*/can-bo/gia-han-phien"),
     )

@@ -185,10 +185,3 @@ def _content_types(name: str, content: bytes) -> bytes:
     if len(found) > _MOST_CONTENT_TYPES:
         raise Refused(BOMB, name)
     return found
-
-
-def shown_size(size: int) -> str:
-    """850 KB, 1,4 MB."""
-    if size < MB:
-        return f"{max(1, round(size / 1000))} KB"
-    return f"{size / MB:.1f} MB".replace(".", ",")

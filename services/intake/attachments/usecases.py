@@ -19,6 +19,7 @@ from kit.files import FileStore
 from kit.logging import get_logger
 from kit.mongo import is_transient
 from kit.web import Submitted
+from kit.web.rendering import format_size
 from services.intake.attachments import domain
 from services.intake.attachments.domain import Allowed, Refused
 from services.intake.attachments.scanner import Scanner
@@ -48,7 +49,7 @@ class Upload:
 
     @property
     def size(self) -> str:
-        return domain.shown_size(self.file.size)
+        return format_size(self.file.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,4 +206,4 @@ async def erase_files(files: FileStore, document: Mapping[str, Any]) -> None:
 
 def file_rows(files: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Name and size of each file, as the registrant reads them."""
-    return [(file["name"], domain.shown_size(file["size"])) for file in files]
+    return [(file["name"], format_size(file["size"])) for file in files]

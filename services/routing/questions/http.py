@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from kit.web import Templates
 from services.routing.context import Routing
-from services.routing.questions.pages import case, question, queue, sealed, triage
+from services.routing.questions.pages import attachments, case, question, queue, sealed, triage
 from services.routing.questions.pages.desk import Desk
 
 
@@ -12,6 +12,6 @@ def router(routing: Routing, templates: Templates) -> APIRouter:
     """All routes of this capability."""
     desk = Desk(routing, templates)
     routes = APIRouter(prefix="/{agency}/can-bo", include_in_schema=False)
-    for part in (queue, triage, question, case, sealed):
+    for part in (queue, triage, question, case, sealed, attachments):
         routes.include_router(part.router(desk))
     return routes

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from contracts.model import CaseStatus, Channel, LetterKind, QuestionState, RegistrantKind, Way
+from contracts.model import CaseStatus, Channel, LetterKind, Participation, QuestionState, RegistrantKind, Way
 from kit.agency import Agency
 from kit.clock import format_moment
 from kit.web.rendering import format_phone
@@ -118,7 +118,8 @@ def case_facts(case: Document, dialogue: Document | None) -> list[tuple[str, str
         ("Nhập lúc", "" if case["recorded_at"] == case["received_at"] else format_moment(case["recorded_at"])),
         ("Hình thức gửi", words.CHANNELS[Channel(channel)] if channel else words.SOURCES[case["source"]]),
         ("Số đến", case.get("incoming_number") or ""),
-        ("Mục còn thiếu trên phiếu", ", ".join(case.get("incomplete", ()))),
+        ("Còn thiếu trên phiếu", ", ".join(words.LEFT_OUT.get(name, name) for name in case.get("incomplete", ()))),
+        ("Muốn dự", participation(case)),
         ("Hội nghị", dialogue_name(dialogue)),
         ("Giấy mời", case.get("invitation_number") or ""),
         ("Thứ tự phát biểu", str(case["speaking_order"]) if case.get("speaking_order") else ""),
@@ -126,6 +127,12 @@ def case_facts(case: Document, dialogue: Document | None) -> list[tuple[str, str
         ("Ghi chú tham dự", case.get("attendance_note") or ""),
     ]
     return [(term, text) for term, text in facts if text]
+
+
+def participation(case: Document) -> str:
+    """In person or online, where the registrant said so."""
+    said = case.get("participation")
+    return words.PARTICIPATION[Participation(said)] if said else ""
 
 
 def dialogue_name(dialogue: Document | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from contracts.model import CaseSource, CaseStatus, Channel, LetterKind, QuestionState, RegistrantKind, Way
+from contracts.model import CaseSource, CaseStatus, Channel, LetterKind, Participation, QuestionState, RegistrantKind, Way
 from kit.agency import Agency
 from kit.clock import format_date, local_date
 from kit.errors import NotFound
@@ -92,6 +92,15 @@ KINDS: Mapping[RegistrantKind, str] = {
     RegistrantKind.ORGANISATION: "Cơ quan, tổ chức",
     RegistrantKind.ENTERPRISE: "Doanh nghiệp",
     RegistrantKind.COOPERATIVE: "Hợp tác xã",
+}
+PARTICIPATION: Mapping[Participation, str] = {Participation.IN_PERSON: "Trực tiếp", Participation.ONLINE: "Trực tuyến"}
+LEFT_OUT: Mapping[str, str] = {
+    "name": "họ và tên",
+    "address": "địa chỉ",
+    "phone": "điện thoại",
+    "email": "thư điện tử",
+    "sections": "nội dung",
+    "read_back": "chưa đọc lại cho người gọi",
 }
 WAYS: Mapping[Way, str] = {Way.EMAIL: "thư điện tử", Way.POST: "bưu điện", Way.PHONE: "điện thoại"}
 LETTERS: Mapping[LetterKind, str] = {

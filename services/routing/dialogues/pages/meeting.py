@@ -14,7 +14,7 @@ from kit.mongo import Document
 from kit.web import Submitted, read_form
 from services.routing.dialogues import agenda, forms, letters, usecases
 from services.routing.dialogues.pages.desk import Desk, Office, Reader, after, base, just_done
-from services.routing.questions import clocks, states
+from services.routing.questions import clocks, states, views
 from services.routing.questions import store as questions_store
 from services.routing.questions import usecases as questions
 from services.routing.questions.usecases import Outcome, OutcomeKind
@@ -88,6 +88,7 @@ def router(desk: Desk) -> APIRouter:
             may_record=_may_record,
             running_clock=clocks.running_clock,
             kinds=KINDS,
+            participation=views.participation,
             units=[(u.code, u.name) for u in agency.units_on(today)],
             form=form,
             shown=shown,

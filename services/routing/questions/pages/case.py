@@ -14,6 +14,7 @@ from kit.errors import Invalid
 from kit.mongo import Document
 from kit.web.forms import Input, Line, Submitted, Text, read_form
 from services.routing.questions import store, usecases, views
+from services.routing.questions.pages.attachments import attachments
 from services.routing.questions.pages.desk import Desk, Office, OfficeOrLeadership, page_number, pages, skipped
 
 
@@ -92,6 +93,7 @@ async def _page(desk: Desk, request: Request, session: Session, case_id: UUID, *
         "case": case,
         "facts": views.case_facts(case, await desk.dialogue_of(case)),
         "person": views.person_facts(case, desk.who(session)),
+        "attachments": await attachments(desk, session, case),
         "rows": views.rows(found, agency, now, {case_id: case}),
         # Beside a name, even their number would say too much to anybody else (D6).
         "withheld": len(set(case["questions"]) - {q["_id"] for q in found}) if sealed else 0,

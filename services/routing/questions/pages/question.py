@@ -14,6 +14,7 @@ from kit.mongo import Document
 from kit.web.forms import read_form
 from services.routing.questions import acts, states, store, views, words
 from services.routing.questions.acts import DeskAct
+from services.routing.questions.pages.attachments import attachments
 from services.routing.questions.pages.desk import AtDesk, Desk
 from services.routing.questions.store import Queue
 
@@ -77,6 +78,7 @@ async def _question_page(
         "question": document,
         "row": views.row(document, agency, now, case),
         "person": views.person_facts(case, who),
+        "attachments": await attachments(desk, session, case),
         "dialogue": views.dialogue_name(await desk.dialogue_of(document)),
         "clocks": [{**clock, "due_on": date.fromisoformat(clock["due_on"])} for clock in document["clocks"]],
         "transfers": [{**t, "unit": words.unit_name(agency, t["unit"])} for t in document["transfers"]],

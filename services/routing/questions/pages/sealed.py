@@ -14,6 +14,7 @@ from kit.mongo import Document
 from kit.outbox import Change
 from kit.web.forms import FormDate, Input, Line, Text, read_form
 from services.routing.questions import domain, store, usecases, views, words
+from services.routing.questions.pages.attachments import attachments
 from services.routing.questions.pages.desk import Desk, NamedReader, page_number, skipped
 
 
@@ -115,6 +116,7 @@ async def _page(
         "is_open": document["state"] == QuestionState.SEALED,
         "why": seal.get("why", ""),
         "person": views.person_facts(case, usecases.OFFICE),
+        "attachments": await attachments(desk, session, case),
         "timeline": await desk.timeline(session, document["events"]),
         "openings": [(o["at"], names.get(o["by"], o["by"])) for o in openings],
         "wrong_form": "",
