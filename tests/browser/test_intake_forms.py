@@ -1,17 +1,21 @@
-"""Both agencies' forms in a real browser without JavaScript, at the width of a phone and of a desk."""
+"""Both agencies' forms in a real browser, at the width of a phone and of a desk: without JavaScript, and what it adds."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 import uvicorn
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.intake import Running, dialogue, plan, running_intake
+from tests.intake import PLAN, Running, dialogue, plan, running_intake
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
 WIDTHS = {"phone": 390, "desk": 1280}
+REVIEW, CHANGE, SEND = "Xem lại và gửi phiếu", "Quay lại sửa", "Gửi phiếu đăng ký"
+FORM = f"son-la/dang-ky/{PLAN}"
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -41,8 +45,9 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-async def _send(page: Page) -> None:
-    await page.get_by_role("button", name="Gửi phiếu đăng ký").click()
+async def _press(page: Page, name: str) -> None:
+    async with page.expect_navigation():
+        await page.get_by_role("button", name=name).click()
 
 
 async def _fits(page: Page) -> None:
@@ -73,7 +78,7 @@ async def test_a_form_is_filled_in_corrected_sent_and_followed(
     await page.get_by_label("Họ và tên").fill(f"Người Thử {width}")
     await page.locator("[name='sections.1']").fill("Nội dung thứ nhất")
     await page.locator("[name=phone]").fill("123")
-    await _send(page)
+    await _press(page, REVIEW)
     await _fits(page)
     assert await page.get_by_label("Họ và tên").input_value() == f"Người Thử {width}"
     assert await page.locator("[name='sections.1']").input_value() == "Nội dung thứ nhất"
@@ -82,7 +87,10 @@ async def test_a_form_is_filled_in_corrected_sent_and_followed(
 
     await page.locator("[name=phone]").fill("0912 345 678")
     await page.locator("[name=consent]").check()
-    await _send(page)
+    await _press(page, REVIEW)
+    await _fits(page)
+    assert await page.get_by_text("Nội dung thứ nhất").is_visible()
+    await _press(page, SEND)
     await _fits(page)
     code = await page.locator("p.code").inner_text()
     await page.reload()
@@ -95,3 +103,101 @@ async def test_a_form_is_filled_in_corrected_sent_and_followed(
     assert code not in page.url
     assert await page.get_by_text("Đã tiếp nhận").first.is_visible()
     await page.close()
+
+
+async def _fill(page: Page, name: str) -> None:
+    await page.get_by_label("Họ và tên").fill(name)
+    await page.locator("[name=address]").fill("Tổ 2, phường Tô Hiệu")
+    await page.locator("[name=phone]").fill("0912 345 678")
+    await page.locator("[name='sections.1']").fill("Nội dung thứ nhất")
+    await page.locator("[name=consent]").check()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def paper(site: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real PDF: the blank form itself."""
+    async with httpx.AsyncClient(timeout=30) as client:
+        answer = await client.get(f"{site}/son-la/ke-hoach/{PLAN}/mau-phieu.pdf")
+    path = tmp_path_factory.mktemp("papers") / "Đơn của tôi.pdf"
+    path.write_bytes(answer.raise_for_status().content)
+    return path
+
+
+@pytest.mark.parametrize("javascript", [False, True])
+async def test_a_file_is_attached_reviewed_gone_back_from_and_sent(
+    site: str, browser: Browser, paper: Path, javascript: bool
+) -> None:
+    page = await browser.new_page(java_script_enabled=javascript, viewport={"width": WIDTHS["phone"], "height": 900})
+    await page.goto(f"{site}/{FORM}")
+    await _fill(page, f"Người Gửi Tệp {javascript}")
+    await page.locator("[name=files]").set_input_files(paper)
+    await _press(page, REVIEW)
+    await _fits(page)
+    assert await page.get_by_text("Phiếu chưa được gửi.").is_visible()
+    assert await page.get_by_text(paper.name).is_visible()
+
+    await _press(page, CHANGE)
+    await _fits(page)
+    assert await page.locator("[name='sections.1']").input_value() == "Nội dung thứ nhất"
+    assert await page.locator("[name=consent]").is_checked()
+    await page.locator("[name='sections.2']").fill("Nội dung thứ hai")
+    await _press(page, REVIEW)
+    assert await page.get_by_text("Nội dung thứ hai").is_visible()
+    assert await page.get_by_text(paper.name).is_visible()
+    await _press(page, SEND)
+    await _fits(page)
+    assert await page.locator("p.code").is_visible()
+    assert await page.get_by_text(paper.name).is_visible()
+    await page.close()
+
+
+async def test_a_draft_is_kept_only_where_it_was_asked_for_and_goes_when_the_form_is_sent(site: str, browser: Browser) -> None:
+    page = await browser.new_page()
+    await page.goto(f"{site}/{FORM}")
+    wish = page.get_by_label("Lưu bản nháp trên máy này")
+    assert not await wish.is_checked()
+    await page.get_by_label("Họ và tên").fill("Không Lưu")
+    await page.goto(f"{site}/{FORM}")
+    assert await page.get_by_label("Họ và tên").input_value() == ""
+
+    await _fill(page, "Có Lưu")
+    await wish.check()
+    await page.goto(f"{site}/{FORM}")
+    assert await page.get_by_text("Đã mở lại bản nháp").is_visible()
+    assert await page.get_by_label("Họ và tên").input_value() == "Có Lưu"
+    assert await page.locator("[name='sections.1']").input_value() == "Nội dung thứ nhất"
+    assert not await page.locator("[name=consent]").is_checked()
+    await page.get_by_role("button", name="Xóa bản nháp").click()
+    assert await page.get_by_label("Họ và tên").input_value() == ""
+    await page.goto(f"{site}/{FORM}")
+    assert not await page.get_by_text("Đã mở lại bản nháp").is_visible()
+
+    await _fill(page, "Có Gửi")
+    await wish.check()
+    await _press(page, REVIEW)
+    await _press(page, SEND)
+    assert await page.locator("p.code").is_visible()
+    assert await page.evaluate("localStorage.length") == 0
+    await page.close()
+
+
+async def test_sending_without_a_connection_keeps_everything_and_says_so(site: str, browser: Browser, paper: Path) -> None:
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(f"{site}/{FORM}")
+    await _fill(page, "Người Mất Mạng")
+    await page.locator("[name=files]").set_input_files(paper)
+    await context.set_offline(True)
+    await page.get_by_role("button", name=REVIEW).click()
+    await page.get_by_text("Chưa gửi được: không có kết nối").wait_for()
+    assert await page.get_by_label("Họ và tên").input_value() == "Người Mất Mạng"
+    await context.set_offline(False)
+    await _press(page, REVIEW)
+    assert await page.get_by_text(paper.name).is_visible()
+    await context.set_offline(True)
+    await page.get_by_role("button", name=SEND).click()
+    await page.get_by_text("Chưa gửi được: không có kết nối").wait_for()
+    await context.set_offline(False)
+    await _press(page, SEND)
+    assert await page.locator("p.code").is_visible()
+    await context.close()

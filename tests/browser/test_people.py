@@ -76,6 +76,7 @@ async def register(somebody: Visitor, agency: str, sections: dict[str, str]) -> 
     await somebody.follow("Đăng ký tham gia")
     await somebody.fill({**PERSON, **sections})
     await somebody.page.locator("[name=consent]").check()
+    await somebody.press("Xem lại và gửi phiếu")
     await somebody.press("Gửi phiếu đăng ký")
     return await somebody.page.locator("p.code").inner_text(), await somebody.page.locator("dd strong").first.inner_text()
 
@@ -109,10 +110,10 @@ async def test_a_form_corrected_and_sent_with_the_keyboard_then_followed(
         reached = await person.tab_through()
         assert [name for name in reached if name in FORMS[agency]] == FORMS[agency]
         assert reached[-1] != "consent"
-        assert reached.index("consent") + 1 == reached.index("Gửi phiếu đăng ký")
+        assert reached.index("consent") + 1 == reached.index("action")
 
         await person.fill({"name": PERSON["name"], "phone": "12", "sections.1": QUESTION})
-        await person.press("Gửi phiếu đăng ký")
+        await person.press("Xem lại và gửi phiếu")
         assert await person.sees("Có 2 mục cần sửa")
         assert await person.page.locator("#loi-phone, #loi-consent").count() == 2
         assert await person.page.locator("[name=name]").input_value() == PERSON["name"]
@@ -122,6 +123,12 @@ async def test_a_form_corrected_and_sent_with_the_keyboard_then_followed(
         await person.page.locator("[name=consent]").focus()
         await person.page.keyboard.press("Space")
         await person.page.keyboard.press("Tab")
+        async with person.page.expect_navigation():
+            await person.page.keyboard.press("Enter")
+        await person.look()
+        assert await person.sees("Phiếu chưa được gửi")
+        assert await person.sees(QUESTION)
+        await person.page.get_by_role("button", name="Gửi phiếu đăng ký").focus()
         async with person.page.expect_navigation():
             await person.page.keyboard.press("Enter")
         await person.look()

@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from contracts.envelope import Event
-from contracts.model import DeliveryState, LetterKind, QuestionState
+from contracts.model import DeliveryState, LetterKind, Participation, QuestionState
 from kit.agency import Unit
 from kit.auth import COOKIE, READ_SEALED, Role, Session
 from kit.clock import TZ
@@ -345,6 +345,55 @@ async def test_a_named_reader_opens_it_each_opening_logged_and_decides(desk: Des
     assert letters[0]["letter"]["ways"][0] == "post"
     assert "tố cáo" not in str(letters[0]["letter"]).lower()
     assert (await store.case(desk.routing.cases.collection, SON_LA, UUID(event.subject)))["status"] == "closed"
+
+
+async def with_a_file(desk: Desk, *texts: str) -> tuple[str, str]:
+    """A registration with a file, taken over; its id and the file's address below a page."""
+    file = await desk.routing.files.put(SON_LA, f"upload-{uuid4().hex}", "Đơn “gửi” Sở.pdf", "application/pdf", b"%PDF-1.7 Don")
+    event = registration(*texts)
+    state = event.data.model_copy(update={"files": (file,), "participation": Participation.ONLINE})
+    await take(desk.routing, event.model_copy(update={"data": state}))
+    return event.subject, f"tep/{file.key.rsplit('/', 1)[-1]}"
+
+
+async def test_attachments_are_saved_by_those_who_may_read_the_question(desk: Desk) -> None:
+    case, file = await with_a_file(desk, SCIENCE)
+    question = await desk.question(case)
+    unit = question["proposal"]["unit"]
+    office, officer = desk.browser(Role.OFFICE), desk.browser(Role.OFFICER, unit=unit)
+    stranger = desk.browser(Role.OFFICER, unit="thanh-tra")
+    on_question, on_case = f"{DESK}noi-dung/{question['_id']}", f"{DESK}phieu/{case}"
+    assert (await officer.get(f"{on_question}/{file}")).status_code == 403
+    await done(await office.act(question, "chuyen", unit=unit))
+    for browser, page in ((office, on_case), (office, on_question), (officer, on_question)):
+        shown = await browser.get(page)
+        assert f"{page}/{file}" in shown.text
+        saved = await browser.get(f"{page}/{file}")
+        assert (saved.status_code, saved.content) == (200, b"%PDF-1.7 Don")
+        assert saved.headers["content-type"] == "application/octet-stream"
+        assert saved.headers["x-content-type-options"] == "nosniff"
+        assert saved.headers["content-disposition"].startswith("attachment; ")
+        assert "%C4%90%C6%A1n" in saved.headers["content-disposition"]
+    assert "Trực tuyến" in (await office.get(on_case)).text
+    assert (await stranger.get(f"{on_question}/{file}")).status_code == 403
+    assert (await officer.get(f"{on_case}/{file}")).status_code == 403
+    assert (await office.get(f"{on_case}/tep/{uuid4()}")).status_code == 404
+    anonymous = await httpx.AsyncClient(transport=httpx.ASGITransport(desk.app), base_url="http://x").get(f"{on_case}/{file}")
+    assert anonymous.status_code == 303
+
+
+async def test_attachments_of_a_case_with_a_sealed_question_are_the_named_readers_alone(desk: Desk) -> None:
+    case, file = await with_a_file(desk, SCIENCE, "", "", "", DENUNCIATION)
+    open_one, sealed = await desk.question(case), await desk.question(case, 5)
+    office, reader = desk.browser(Role.OFFICE), desk.browser(Role.HEAD, unit="thanh-tra", sealed=True)
+    for page in (f"{DESK}phieu/{case}", f"{DESK}noi-dung/{open_one['_id']}"):
+        assert "Tệp đính kèm" not in (await office.get(page)).text
+        assert (await office.get(f"{page}/{file}")).status_code == 404
+    of_sealed = f"{DESK}han-che/{sealed['_id']}"
+    assert (await office.get(f"{of_sealed}/{file}")).status_code == 403
+    assert f"{of_sealed}/{file}" in (await reader.get(of_sealed)).text
+    assert (await reader.get(f"{of_sealed}/{file}")).content == b"%PDF-1.7 Don"
+    assert len(await store.openings(desk.routing.database["openings"], SON_LA, sealed["_id"])) == 2
 
 
 async def test_unsealed_it_goes_on_like_any_other(desk: Desk) -> None:

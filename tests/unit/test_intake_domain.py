@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from contracts.model import Channel, DialogueState, Person, PlanState
+from contracts.model import Channel, DialogueState, FileRef, Mode, Participation, Person, PlanState
 from kit.clock import TZ
 from services.intake.domain import (
     Dialogue,
@@ -12,8 +12,11 @@ from services.intake.domain import (
     Plan,
     Submission,
     Window,
+    alike_keys,
+    asks_participation,
     case_number,
     check,
+    folded,
     is_blank,
     is_late,
     missing,
@@ -149,3 +152,62 @@ def test_only_a_paper_with_nothing_on_it_is_blank() -> None:
     assert is_blank(submission(person=Person(), texts={}))
     assert not is_blank(submission(person=Person(phone="0912"), texts={}))
     assert not is_blank(submission(person=Person(), texts={2: "x"}))
+
+
+def attached(content: str, name: str = "a.pdf") -> FileRef:
+    return FileRef(key=f"k/{content}/{name}", sha256=content * 64, name=name, media_type="application/pdf", size=1)
+
+
+def test_what_was_attached_and_how_one_would_take_part_tell_requests_apart() -> None:
+    plain = payload_hash(submission())
+    # As before there were either: a form that was sent before an update and is sent again after it is the same form.
+    assert plain.hex() == "283432fa4b271cf3e50f0ec4738c248531d32fefaa94d1213acb27a206c8715d"
+    others = [
+        submission(files=(attached("a"),)),
+        submission(files=(attached("b"),)),
+        submission(files=(attached("a"), attached("b"))),
+        submission(participation=Participation.ONLINE),
+        submission(participation=Participation.IN_PERSON),
+    ]
+    assert len({plain, *(payload_hash(other) for other in others)}) == len(others) + 1
+    # The same content uploaded twice lies in two places and is one form.
+    again = attached("a").model_copy(update={"key": "elsewhere"})
+    assert payload_hash(submission(files=(again,))) == payload_hash(others[0])
+
+
+@pytest.mark.parametrize(
+    ("dialogues", "asked"),
+    [
+        ([], True),
+        ([{"starts_at": at("2021-11-26T14:00")}], False),
+        ([{"starts_at": at("2021-11-26T14:00"), "mode": Mode.HYBRID}], True),
+        ([{"starts_at": at("2021-11-26T14:00"), "mode": Mode.ONLINE}], True),
+        ([{"window_from": date(2021, 11, 1)}], True),
+        ([{"starts_at": at("2021-10-01T14:00"), "mode": Mode.ONLINE}, {"starts_at": at("2021-11-26T14:00")}], False),
+    ],
+)
+def test_in_person_or_online_is_asked_where_it_may_be_either(dialogues: list[dict[str, object]], asked: bool) -> None:
+    known = plan(*(dialogue(n, **changes) for n, changes in enumerate(dialogues, 1)))
+    assert asks_participation(known, at("2021-10-20T08:00")) is asked
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        (Person(name="Đặng Thị Ước"), Person(name="  DANG  thi uoc "), True),
+        (Person(name="Đặng Thị Ước"), Person(name="Đặng Thị Nước"), False),
+        (Person(phone="+84912345678"), Person(phone="0912.345.678"), True),
+        (Person(phone="+84912345678"), Person(phone="0912 345 679"), False),
+        (Person(name="0912345678"), Person(phone="0912345678"), False),
+        (Person(), Person(), False),
+    ],
+)
+def test_the_same_person_is_found_however_a_hand_wrote_it(one: Person, other: Person, alike: bool) -> None:
+    keys = set(alike_keys("son-la", "p", one))
+    assert bool(keys & set(alike_keys("son-la", "p", other))) is alike
+    assert not keys & set(alike_keys("son-la", "q", other))
+    assert not keys & set(alike_keys("bac-kan", "p", other))
+
+
+def test_a_name_is_folded_to_plain_letters() -> None:
+    assert folded("Nguyễn  Thị ĐÀO\nƠ Ư Ă Â Ê Ô") == "nguyen thi dao o u a a e o"
