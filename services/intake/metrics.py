@@ -8,4 +8,7 @@ GROUP_SIZE = Histogram("intake_group_size", "Registrations that shared a write",
 REGISTRATIONS = Counter("intake_registrations_total", "Registrations by what became of the request", ["channel", "outcome"])
 for _channel in (Channel.WEB, Channel.API):  # shown before the first: a rate needs a nought to grow from
     REGISTRATIONS.labels(_channel, "unavailable")
+ATTACHMENTS = Counter("intake_attachments_total", "Files that came with forms by what became of them", ["outcome"])
+for _outcome in ("kept", "refused", "infected", "unavailable"):
+    ATTACHMENTS.labels(_outcome)
 PUBLISHED_AGAIN = Counter("intake_registrations_published_again_total", "Registrations that routing had not shown in time")

@@ -24,6 +24,7 @@ from services.intake.attachments import domain
 from services.intake.attachments.domain import Allowed, Refused
 from services.intake.attachments.scanner import Scanner
 from services.intake.attachments.store import UploadStore
+from services.intake.metrics import ATTACHMENTS
 
 AGGREGATE = "upload"
 TOKENS = "uploaded"
@@ -117,9 +118,14 @@ class Attachments:
                     held = await self._take(agency, nonce, held, uploaded)
                 except Refused as error:
                     problems.append(error.sentence)
+                    ATTACHMENTS.labels("refused").inc()
+        except Unavailable:
+            ATTACHMENTS.labels("unavailable").inc()
+            raise
         except PyMongoError as error:
             if not is_transient(error):
                 raise
+            ATTACHMENTS.labels("unavailable").inc()
             raise Unavailable("files") from None
         return Attached(tuple(held), " ".join(problems))
 
@@ -156,8 +162,11 @@ class Attachments:
             if any(upload.file.sha256 == digest for upload in held):  # chosen once more after a correction
                 return held
             if await self._scanner.finds(content):
+                ATTACHMENTS.labels("infected").inc()
                 raise Refused(domain.INFECTED, name)
-            return [*held, await self._keep(agency, nonce, name, kind, content)]
+            kept = await self._keep(agency, nonce, name, kind, content)
+            ATTACHMENTS.labels("kept").inc()
+            return [*held, kept]
 
     async def _keep(self, agency: str, nonce: str, name: str, kind: str, content: bytes) -> Upload:
         """Every upload has a place of its own: two at once never share one that only half stands."""
