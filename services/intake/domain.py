@@ -3,6 +3,7 @@
 Pure: no I/O and no clock. Moments are aware datetimes.
 """
 
+import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -241,18 +242,27 @@ def section_texts(submission: Submission, titles: Mapping[int, str]) -> tuple[Se
 # Who may have registered already ---------------------------------------------------------------------------------------
 
 
+_ACCENTS = re.compile("[\u0300-\u036f]")
+
+
 def folded(text: str) -> str:
     """Without case, accents and superfluous spaces: two hands write a Vietnamese name in many ways."""
-    plain = unicodedata.normalize("NFD", text.casefold().replace("đ", "d"))
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFD", text.casefold()))
+    return " ".join(plain.replace("đ", "d").split())
 
 
 def alike_keys(agency: str, plan: str, person: Person) -> list[int]:
     """By which registrations of one plan with the same name or telephone find each other; 64 bits of a hash, for an index."""
-    digits = "".join(c for c in person.phone if c.isdigit())
-    national = digits.removeprefix("84") if person.phone.lstrip().startswith("+") else digits.removeprefix("0")
-    said = [("name", folded(person.name)), ("phone", national)]
-    return [_key(f"{agency}/{plan}/{kind}/{value}") for kind, value in said if value]
+    name, phone = folded(person.name), _national(person.phone)
+    said = (f"{agency}/{plan}/name/{name}" if name else "", f"{agency}/{plan}/phone/{phone}" if phone else "")
+    return [_key(text) for text in said if text]
+
+
+def _national(phone: str) -> str:
+    """Digits without the country's and the trunk's: a paper's number stays as it is written there."""
+    if phone.startswith("+84"):
+        phone = phone[3:]
+    return "".join(filter(str.isdigit, phone)).removeprefix("0")
 
 
 def _key(text: str) -> int:
