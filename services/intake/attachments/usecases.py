@@ -34,7 +34,9 @@ DROPPED = "drop"
 KEPT_FOR = timedelta(hours=24)
 _SWEPT_AFTER = KEPT_FOR + timedelta(hours=1)
 """Later than a page may still name them: nothing is taken away from under a form that is being sent."""
-_AT_ONCE = 2
+_WITHIN = 60.0
+"""Seconds for all files of a form: a person waits."""
+_AT_ONCE = 4
 """Files of all people together that are in memory whole: each may have ten megabytes, and is hashed, scanned and stored."""
 
 NOT_TAKEN = "Tệp vừa chọn chưa được nhận. Xin chọn lại tệp."
@@ -112,21 +114,19 @@ class Attachments:
         if not self.concerns(submitted):
             return NOTHING
         try:
-            held, problems = await self._recall(agency, nonce, submitted)
-            for uploaded in submitted.files.get(domain.FIELD, ()):
-                try:
-                    held = await self._take(agency, nonce, held, uploaded)
-                except Refused as error:
-                    problems.append(error.sentence)
-                    ATTACHMENTS.labels("refused").inc()
-        except Unavailable:
-            ATTACHMENTS.labels("unavailable").inc()
-            raise
-        except PyMongoError as error:
-            if not is_transient(error):
+            async with asyncio.timeout(_WITHIN):
+                held, problems = await self._recall(agency, nonce, submitted)
+                for uploaded in submitted.files.get(domain.FIELD, ()):
+                    try:
+                        held = await self._take(agency, nonce, held, uploaded)
+                    except Refused as error:
+                        problems.append(error.sentence)
+                        ATTACHMENTS.labels("refused").inc()
+        except (TimeoutError, Unavailable, PyMongoError) as error:
+            if isinstance(error, PyMongoError) and not is_transient(error):
                 raise
             ATTACHMENTS.labels("unavailable").inc()
-            raise Unavailable("files") from None
+            raise error if isinstance(error, Unavailable) else Unavailable("files") from None
         return Attached(tuple(held), " ".join(problems))
 
     async def recall(self, agency: str, nonce: str, submitted: Submitted) -> Attached:
