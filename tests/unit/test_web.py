@@ -22,8 +22,9 @@ from starlette.responses import HTMLResponse, Response
 from kit.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from kit.metrics import exposition
 from kit.web import AgencyFace, Input, Templates, create_app, current_trace, read_form
+from kit.web.downloads import download
 from kit.web.forms import Email, FormDate, FormTime, Line, Phone, Text, tidy
-from kit.web.middleware import BODY_LIMIT, LARGE_BODY_LIMIT
+from kit.web.middleware import BODY_LIMIT, LARGE_BODY_LIMIT, WITH_SCRIPT
 from kit.web.problems import problem
 from kit.web.rendering import STATIC, format_phone, static_url
 
@@ -91,6 +92,16 @@ async def create(body: Body, idempotency_key: Annotated[str, Header()]) -> dict[
 @router.get("/{agency}/giay-moi.pdf")
 async def pdf() -> Response:
     return Response(b"%PDF-1.7", media_type="application/pdf")
+
+
+@router.get("/{agency}/co-chuong-trinh")
+async def with_script() -> Response:
+    return Response("<p>", media_type="text/html", headers=WITH_SCRIPT)
+
+
+@router.get("/{agency}/tep/tai-ve")
+async def saved() -> Response:
+    return download(b"%PDF", 'Đơn"\nmoi\u202e;.pdf')
 
 
 def application(ready: dict[str, bool] | Exception) -> FastAPI:
@@ -201,6 +212,22 @@ async def test_pdf_may_be_viewed_but_not_framed(client: httpx.AsyncClient) -> No
     assert (await client.get("/son-la/giay-moi.pdf")).headers["content-security-policy"] == "frame-ancestors 'none'"
 
 
+async def test_a_page_runs_scripts_only_where_it_says_so_and_then_ours_alone(client: httpx.AsyncClient) -> None:
+    assert "script-src" not in (await client.get("/son-la/khong-co")).headers["content-security-policy"]
+    policies = (await client.get("/son-la/co-chuong-trinh")).headers.get_list("content-security-policy")
+    assert [policy.partition("script-src ")[2] for policy in policies] == ["'self'; connect-src 'self'"]
+    assert "default-src 'none'" in policies[0]
+
+
+async def test_a_file_of_others_is_saved_and_never_shown(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/son-la/tep/tai-ve")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"] == (
+        "attachment; filename=\"__n__moi__.pdf\"; filename*=UTF-8''%C4%90%C6%A1n%22%0Amoi%E2%80%AE%3B.pdf"
+    )
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
 async def test_pages_are_not_kept_by_browsers_but_hashed_files_are(client: httpx.AsyncClient) -> None:
     assert (await client.get("/son-la/khong-co")).headers["cache-control"] == "no-store"
     hashed = await client.get(static_url("site.css"))
@@ -296,6 +323,9 @@ async def test_upload_addresses_take_more(client: httpx.AsyncClient) -> None:
     assert (await client.post("/son-la/phieu", data=GOOD, files=file)).status_code == 413
     much = await client.post("/son-la/tep/gui", content=upload(LARGE_BODY_LIMIT), headers=MULTIPART)
     assert much.status_code == 413
+    # A form without files is held in memory whole, so it is no larger there than elsewhere.
+    typed = await client.post("/son-la/tep/gui", content=b"name=" + b"a" * BODY_LIMIT, headers=FORM)
+    assert typed.status_code == 413
 
 
 # --- errors -------------------------------------------------------------------------------------------------------------------
