@@ -107,7 +107,7 @@ async def test_a_call_that_was_not_read_back_is_flagged(intake: Running) -> None
     assert "Thưa Ông/Bà, tôi là Cầm Thị Mẫu" in form.text
     answer = await intake.client.post(COUNTER, data=entry(intake, channel="phone"))
     page = await intake.client.get(answer.headers["Location"])
-    assert "Đọc lại nội dung cho người gọi" in page.text
+    assert "<li>Đọc lại cho người gọi</li>" in page.text
     assert "tôi xin đọc chậm hai lần" in page.text
     [found] = await stored(intake)
     assert found["incomplete"] == ["read_back"]
