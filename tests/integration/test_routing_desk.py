@@ -364,7 +364,7 @@ async def test_attachments_are_saved_by_those_who_may_read_the_question(desk: De
     stranger = desk.browser(Role.OFFICER, unit="thanh-tra")
     on_question, on_case = f"{DESK}noi-dung/{question['_id']}", f"{DESK}phieu/{case}"
     assert (await officer.get(f"{on_question}/{file}")).status_code == 403
-    await done(await office.act(question, "chuyen", unit=unit))
+    await done(await desk.browser(Role.LEADERSHIP).act(question, "chuyen", unit=unit))
     for browser, page in ((office, on_case), (office, on_question), (officer, on_question)):
         shown = await browser.get(page)
         assert f"{page}/{file}" in shown.text
