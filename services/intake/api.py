@@ -49,6 +49,22 @@ _HEADER = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
     "description": "Khóa do chương trình gọi tự đặt cho mỗi phiếu; gửi lại cùng khóa, cùng nội dung thì nhận lại đúng kết quả cũ",
 }
+_AGENCY = {
+    "name": "agency",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+    "example": "son-la",
+    "description": "Mã của Sở, như trong địa chỉ trang đăng ký",
+}
+_EXAMPLE = {
+    "plan": "son-la-2026",
+    "kind": "individual",
+    "person": {"name": "Lò Văn Mẫu", "address": "Tổ 2, phường Mẫu", "phone": "0912 345 678", "email": "mau@nguoi-dan.example"},
+    "preferred_way": "email",
+    "sections": [{"no": 1, "text": "Hồ sơ đăng ký đề tài cấp tỉnh gồm những giấy tờ gì?"}],
+    "consent_version": "2026-01",
+}
 
 
 def router(intake: Intake) -> APIRouter:
@@ -76,10 +92,12 @@ def router(intake: Intake) -> APIRouter:
             503: {"model": ProblemDocument, "description": "Chưa chắc đã lưu; xin gửi lại cùng khóa sau thời gian ở Retry-After"},
         },
         openapi_extra={
-            "parameters": [_HEADER, {"name": "agency", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "parameters": [_HEADER, _AGENCY],
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RegistrationInput"}}},
+                "content": {
+                    "application/json": {"schema": {"$ref": "#/components/schemas/RegistrationInput"}, "example": _EXAMPLE}
+                },
             },
         },
     )
@@ -111,8 +129,8 @@ def shorten(app: FastAPI, routes: APIRouter) -> None:
 
 
 def describe(app: FastAPI) -> None:
-    """Add to the OpenAPI document what FastAPI does not know: the models of bodies that it does not parse itself, and that problems
-    are no plain JSON (RFC 9457).
+    """Add to the OpenAPI document what FastAPI does not know: the models of bodies that it does not parse itself, and that
+    problems are no plain JSON (RFC 9457).
     """
     generate = app.openapi
 

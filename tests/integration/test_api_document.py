@@ -1,5 +1,5 @@
-"""What the OpenAPI document says of each operation is what the service does: schemathesis asks it whatever the document allows, and
-much that it does not.
+"""What the OpenAPI document says of each operation is what the service does: schemathesis asks it whatever the document
+allows, and much that it does not.
 """
 
 import asyncio
