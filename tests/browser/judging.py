@@ -112,7 +112,7 @@ class Judged:
     screens: Path | None = None
     complaints: dict[str, list[str]] = field(default_factory=dict)
     titles: dict[str, set[str]] = field(default_factory=dict)
-    """Title → the routes of the pages that have it."""
+    """Title → the routes of the pages that have it: one title does not tell two kinds of page apart (WCAG 2.4.2)."""
 
     async def look_at(self, found: Collection[Found]) -> None:
         """Each page as it is opened, and what comes when its forms are sent with nothing in them, each kind of form once."""
@@ -139,9 +139,11 @@ class Judged:
         for context in contexts.values():
             await context.close()
 
-    def shared_titles(self) -> dict[str, set[str]]:
-        """Titles that do not tell one kind of page from another (WCAG 2.4.2)."""
-        return {title: routes for title, routes in self.titles.items() if len(routes) > 1}
+    def report(self) -> str:
+        """What is wrong, page by page; "" when all are good."""
+        pages = [f"{name}\n" + "\n".join(f"    {one}" for one in found) for name, found in sorted(self.complaints.items())]
+        titles = [f"one title for {sorted(routes)}: {title}" for title, routes in self.titles.items() if len(routes) > 1]
+        return "\n".join([*pages, *titles])
 
     async def _context(self, who: str) -> BrowserContext:
         context = await self.browser.new_context(locale="vi-VN", reduced_motion="reduce")

@@ -105,7 +105,8 @@ class Typist:
     async def _look(self) -> None:
         await self._visitor.look()
         if self._scripts:
-            assert await judge(self.page) == [], self.page.url
+            complaints = await judge(self.page)
+            assert not complaints, "\n".join([self.page.url, *complaints])
 
 
 @pytest.mark.parametrize(("agency", "scripts", "width"), [("son-la", True, 1280), ("bac-kan", False, PHONE)])

@@ -19,7 +19,7 @@ from tests.intake import PLAN, running_intake
 from tests.stack import served
 
 pytestmark = pytest.mark.stack
-EXAMPLES = 50
+EXAMPLES = 100
 CONFIG = schemathesis.Config.from_dict(
     {
         "seed": 20260310,
