@@ -9,7 +9,7 @@ COUNT_PACKAGES := /^Collecting/ {printf "\r  %d fetched", ++n} /^Installing coll
 	{fflush()} END {if (n) print ""}
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo test faults faults-proof bench bench-quick bench-growth lint lock jars
+.PHONY: help venv up demo test screens faults faults-proof bench bench-quick bench-growth lint lock jars
 
 help: ## List the targets
 	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.-]+):.*## /  make \1\t/' | expand -t 20
@@ -23,6 +23,10 @@ demo: $(INSTALLED) ## The main job from registration to report, unattended, in a
 test: $(INSTALLED) ## All tests, on real Kafka and MongoDB
 	@$(BIN)/python -m deploy.local.downloads
 	$(BIN)/python -m pytest
+
+screens: $(INSTALLED) ## A picture of every page, on a phone and on a desk, in .local/screens (the tests that judge them take it)
+	@$(BIN)/python -m deploy.local.downloads
+	$(BIN)/python -m pytest tests/browser/test_pages.py tests/integration/test_demo.py --screens .local/screens
 
 faults: $(INSTALLED) ## Every row of docs/reliability.md; one of them: make faults ROW=7
 	@$(BIN)/python -m deploy.local.downloads

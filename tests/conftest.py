@@ -1,11 +1,13 @@
-"""Real Kafka and real MongoDB for the tests that need them: started when the first asks, ended with the session."""
+"""Real Kafka, real MongoDB, a real browser for the tests that need them: started when the first asks, ended with the session."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, settings
+from playwright.async_api import Browser, async_playwright
 
 from deploy.local.stack import ENV_PREFIX, LocalStack
 from services.intake.settings import IntakeSettings
@@ -39,3 +41,23 @@ def mongodb_url(infrastructure: LocalStack) -> str:
     """URL of a real MongoDB replica set; a test uses databases with names of its own."""
     infrastructure.start(mongodb=True)
     return infrastructure.mongodb_url
+
+
+@pytest_asyncio.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium, as the distribution has it."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        await browser.close()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screens", type=Path, help="Directory for pictures of every page that is judged, on a phone and on a desk")
+
+
+@pytest.fixture(scope="session")
+def screens(request: pytest.FixtureRequest) -> Path | None:
+    """Where pictures of the pages go, if anybody wants them (`make screens`)."""
+    chosen: Path | None = request.config.getoption("--screens")
+    return chosen

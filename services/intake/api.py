@@ -21,7 +21,7 @@ from kit.acting import Acting
 from kit.errors import Invalid
 from kit.web import current_trace
 from kit.web.middleware import address_of
-from kit.web.problems import ProblemDocument
+from kit.web.problems import PROBLEM_JSON, ProblemDocument
 from services.intake.forms import RegistrationInput, api_key
 from services.intake.ratelimits import FORM
 from services.intake.usecases import Intake, Receipt, register
@@ -29,6 +29,7 @@ from services.intake.usecases import Intake, Receipt, register
 _PATH = "/api/v1/{agency}/registrations"
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _SCHEMA = RegistrationInput.model_json_schema(ref_template="#/components/schemas/{model}", mode="validation")
+_PROBLEM = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
 
 
 class RegistrationAnswer(BaseModel):
@@ -45,8 +46,24 @@ _HEADER = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": True,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
     "description": "Khóa do chương trình gọi tự đặt cho mỗi phiếu; gửi lại cùng khóa, cùng nội dung thì nhận lại đúng kết quả cũ",
+}
+_AGENCY = {
+    "name": "agency",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+    "example": "son-la",
+    "description": "Mã của Sở, như trong địa chỉ trang đăng ký",
+}
+_EXAMPLE = {
+    "plan": "son-la-2026",
+    "kind": "individual",
+    "person": {"name": "Lò Văn Mẫu", "address": "Tổ 2, phường Mẫu", "phone": "0912 345 678", "email": "mau@nguoi-dan.example"},
+    "preferred_way": "email",
+    "sections": [{"no": 1, "text": "Hồ sơ đăng ký đề tài cấp tỉnh gồm những giấy tờ gì?"}],
+    "consent_version": "2026-01",
 }
 
 
@@ -75,10 +92,12 @@ def router(intake: Intake) -> APIRouter:
             503: {"model": ProblemDocument, "description": "Chưa chắc đã lưu; xin gửi lại cùng khóa sau thời gian ở Retry-After"},
         },
         openapi_extra={
-            "parameters": [_HEADER, {"name": "agency", "in": "path", "required": True, "schema": {"type": "string"}}],
+            "parameters": [_HEADER, _AGENCY],
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RegistrationInput"}}},
+                "content": {
+                    "application/json": {"schema": {"$ref": "#/components/schemas/RegistrationInput"}, "example": _EXAMPLE}
+                },
             },
         },
     )
@@ -110,7 +129,9 @@ def shorten(app: FastAPI, routes: APIRouter) -> None:
 
 
 def describe(app: FastAPI) -> None:
-    """Add the body's models to the OpenAPI document: FastAPI knows only those it parses itself."""
+    """Add to the OpenAPI document what FastAPI does not know: the models of bodies that it does not parse itself, and that
+    problems are no plain JSON (RFC 9457).
+    """
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -118,6 +139,10 @@ def describe(app: FastAPI) -> None:
         schemas = document["components"]["schemas"]
         if "RegistrationInput" not in schemas:
             schemas |= _SCHEMA["$defs"] | {"RegistrationInput": {k: v for k, v in _SCHEMA.items() if k != "$defs"}}
+        for operation in (operation for path in document["paths"].values() for operation in path.values()):
+            for answer in operation["responses"].values():
+                if answer.get("content", {}).get("application/json", {}).get("schema") == _PROBLEM:
+                    answer["content"] = {PROBLEM_JSON: {"schema": _PROBLEM}}
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document

@@ -1,16 +1,15 @@
 """Both agencies' forms in a real browser, at the width of a phone and of a desk: without JavaScript, and what it adds."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
-import uvicorn
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from tests.intake import PLAN, Running, dialogue, plan, running_intake
+from tests.stack import served
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
 WIDTHS = {"phone": 390, "desk": 1280}
@@ -23,26 +22,12 @@ async def site(mongodb_url: str) -> AsyncIterator[str]:
     """The address of intake with an open dialogue in both agencies."""
     async with running_intake(mongodb_url) as intake:
         await _announce_bac_kan(intake)
-        server = uvicorn.Server(uvicorn.Config(intake.app, port=0, lifespan="off", log_config=None))
-        serving = asyncio.create_task(server.serve())
-        async with asyncio.timeout(20):
-            while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
-                await asyncio.sleep(0.02)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        server.should_exit = True
-        await serving
+        async with served(intake.app) as address:
+            yield address
 
 
 async def _announce_bac_kan(intake: Running) -> None:
     await intake.announce(("bac-kan-2026", plan()), ("bac-kan-2026-1", dialogue(plan="bac-kan-2026")))
-
-
-@pytest_asyncio.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        await browser.close()
 
 
 async def _press(page: Page, name: str) -> None:

@@ -1,17 +1,27 @@
-"""The main job as `doithoai demo` does it: every step of its journey, on the whole stack, with its own state and clock."""
+"""The main job as `doithoai demo` does it: every step of its journey, on the whole stack, with its own state and clock; and every
+page that it leaves behind, as it is seen by each who may open it.
+"""
 
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+import httpx
 import pytest
+from playwright.async_api import Browser
 
 from cli.demo.checks import Checks
 from cli.demo.command import stack_for_demo
 from cli.demo.context import Demo
 from cli.demo.journey import STEPS, Step, demo_on
+from tests.browser.judging import Judged
+from tests.browser.pages import survey
 from tests.stack import start_everything
 
 pytestmark = pytest.mark.stack
+AGENCY = "son-la"
+STAFF = ("vanphong", "chanhvanphong", "khoahoc.chuyenvien", "khoahoc.truong", "giamdoc", "kstthc", "quantri")
+DESK = f"/{AGENCY}/can-bo/"
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +41,31 @@ def test_a_step_of_the_main_job(demo: Demo, step: Step) -> None:
     before = len(demo.checks.failures)
     step.run(demo)
     assert not [str(failure) for failure in demo.checks.failures[before:]]
+
+
+@pytest.mark.browser
+async def test_every_page_is_good_for_everybody(demo: Demo, browser: Browser, screens: Path | None) -> None:
+    """After the steps: plans, cases, letters and reports are full, and no page of the four services is left out."""
+    async with AsyncExitStack() as doors:
+        people = {"": await doors.enter_async_context(httpx.AsyncClient(base_url=demo.site))}
+        for who in STAFF:
+            people[who] = await doors.enter_async_context(httpx.AsyncClient(base_url=demo.site, timeout=15.0))
+            await sign_in(demo, people[who], who)
+        starts = {who: [DESK, f"{DESK}mat-khau"] for who in STAFF} | {"": [f"/{AGENCY}/", "/", "/api/docs"]}
+        starts["vanphong"].append(f"{DESK}tim?so=SL")
+        found = await survey(people, starts)
+        sessions = {who: [{"name": n, "value": v, "url": demo.site} for n, v in people[who].cookies.items()] for who in STAFF}
+    judged = Judged(browser, demo.site, sessions, screens)
+    await judged.look_at(found.pages)
+    assert not found.broken, "\n".join(found.broken)
+    assert not judged.report(), judged.report()
+    assert found.forgotten() == []
+
+
+async def sign_in(demo: Demo, client: httpx.AsyncClient, who: str) -> None:
+    password = demo.passwords[(AGENCY, who)]
+    answer = await client.post(f"{DESK}dang-nhap", data={"username": who, "password": password})
+    assert answer.status_code == 303, who
 
 
 def test_a_check_that_fails_says_what_was_expected_and_what_was_seen() -> None:
