@@ -568,8 +568,6 @@ def load_agencies(directory: Path) -> Mapping[str, Agency]:
             faults.append(f"{path}:1: code: must be the file's name, {path.stem}")
         if agency.case_prefix in {other.case_prefix for other in agencies.values()}:
             faults.append(f"{path}:1: case_prefix: another agency has {agency.case_prefix}")
-        if agency.emblem is not None and not (directory / "emblems" / agency.emblem).is_file():
-            faults.append(f"{path}:1: emblem: emblems/{agency.emblem} is not there")
         agencies[agency.code] = agency
     if not agencies and not faults:
         faults.append(f"{directory}: holds no agency (*.yaml)")
@@ -591,3 +589,20 @@ def _own_calendar(country: WorkCalendar, agency: Agency) -> WorkCalendar:
     for worked in agency.calendar.working_days:
         calendar = calendar.with_working_day(worked.day, worked.name)
     return calendar
+
+
+def load_emblems(directory: Path, agencies: Mapping[str, Agency]) -> dict[str, bytes]:
+    """The SVG of each agency that names one. Raises `BadFile` for a file that is not there or is no SVG."""
+    emblems: dict[str, bytes] = {}
+    faults: list[str] = []
+    for code, agency in agencies.items():
+        if agency.emblem is None:
+            continue
+        path = directory / "emblems" / agency.emblem
+        drawn = path.read_bytes() if path.is_file() else b""
+        if not drawn.lstrip().startswith(b"<svg"):
+            faults.append(f"{directory / code}.yaml:1: emblem: {path} is no SVG file")
+        emblems[code] = drawn
+    if faults:
+        raise BadFile(*faults)
+    return emblems

@@ -1,4 +1,4 @@
-"""What looks personal in a text that is about to be made public: a guard beside the person who reads it, not instead (promise 6). Pure."""
+"""What looks personal in a text that is to be made public: a guard beside whoever reads it, not instead (promise 6). Pure."""
 
 import re
 from collections.abc import Iterable, Mapping

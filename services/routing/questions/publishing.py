@@ -1,4 +1,4 @@
-"""The public wording of a question and its answer: a person of the office writes and approves it, nothing is published by itself. Pure.
+"""The public wording of a question and its answer: the office writes and approves it, nothing is published by itself. Pure.
 
 Personal data must not get there (promise 6): `guarded` points out what looks like it, and only an explicit confirmation passes it
 (the telephone of another authority is no secret).
@@ -67,7 +67,7 @@ def unpublished(document: Document, acting: Acting, who: Who, reason: str) -> Ch
     _check(document, who)
     if not is_public(document):
         raise Conflict("it is not public")
-    gone = {"public_question": None, "public_answer": None, "published_on": None}
+    gone: dict[str, Any] = {"public_question": None, "public_answer": None, "published_on": None}
     return note(document, acting, "question.unpublished.v1", reason=needs_reason(reason), **gone)
 
 
