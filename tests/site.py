@@ -26,7 +26,7 @@ SCIENCE, MEASURE, TECHNOLOGY = (
 )
 ANSWERS = (
     (SCIENCE, "Hồ sơ đăng ký chủ trì đề tài khoa học cấp tỉnh gồm những giấy tờ gì, nộp ở đâu?",
-     "Hồ sơ gồm đơn đăng ký, thuyết minh đề tài, lý lịch khoa học của chủ nhiệm và các thành viên chính, văn bản phối hợp (nếu có). "
+     "Hồ sơ gồm đơn đăng ký, thuyết minh đề tài, lý lịch khoa học của chủ nhiệm và các thành viên chính. "
      "Nộp trực tuyến, qua bưu điện hoặc trực tiếp tại Trung tâm Phục vụ hành chính công tỉnh."),
     (MEASURE, "Cơ sở kinh doanh xăng dầu phải kiểm định cột đo xăng dầu bao lâu một lần?",
      "Chu kỳ kiểm định cột đo xăng dầu là 12 tháng. Trước khi hết hạn, cơ sở gửi yêu cầu đến tổ chức kiểm định được chỉ định."),

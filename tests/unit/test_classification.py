@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.agency import Agency, load_agencies
-from services.routing import classification
 from kit.text import without_accents
+from services.routing import classification
 from services.routing.classification import classify, looks_sealed
 
 AGENCIES = load_agencies(Path(__file__).parents[2] / "agencies")

@@ -108,9 +108,7 @@ def plan(**changes: Any) -> PlanPaper:
         "subject": "Tổ chức đối thoại trực tiếp với tổ chức, cá nhân về thủ tục hành chính năm 2026",
         "parts": (
             PlanPart(heading="Đối tượng", paragraphs=("Tổ chức, cá nhân trên địa bàn tỉnh có kiến nghị, phản ánh.",)),
-            PlanPart(
-                heading="Thời gian, địa điểm", paragraphs=("Lần 1: trong quý II.", "Lần 2: trong quý IV.")
-            ),
+            PlanPart(heading="Thời gian, địa điểm", paragraphs=("Lần 1: trong quý II.", "Lần 2: trong quý IV.")),
         ),
         "closing": "Trên đây là Kế hoạch tổ chức đối thoại năm 2026.",
     }

@@ -223,7 +223,8 @@ class _Pages:
         if section is not None and section not in {one.no for one in profile.form.sections}:
             raise NotFound("section")
         asked = Asked(typed, section, year)
-        found = await usecases.search(self._intake, agency, asked, _number(request, "trang") or 1)
+        page = _number(request, "trang")
+        found = await usecases.search(self._intake, agency, asked, 1 if page is None else page)
         kept = {"q": typed, "muc": str(section or ""), "nam": str(year or "")}
         return self._page(
             request,

@@ -114,7 +114,8 @@ def _parts(agency: Agency, plan: Plan) -> Sequence[tuple[str, tuple[str, ...]]]:
 
 
 def _meeting(state: DialogueState) -> str:
-    said = [f"Lần {state.ordinal}: {when(state)}"]
+    moment = when(state)
+    said = [f"Lần {state.ordinal}: {moment[:1].lower()}{moment[1:]}"]
     said += [f"địa điểm: {state.place}"] if state.place else []
     said.append(f"hình thức: {MODES[state.mode].lower()}")
     said += [f"hạn đăng ký: đến {format_moment_long(state.closes_at)}"] if state.closes_at else []
