@@ -42,11 +42,20 @@ class Setting(Model, Generic[T]):
 # Who the agency is
 
 
+class Position(Model):
+    """Where the agency is on the map, in degrees (WGS 84)."""
+
+    latitude: float = Field(ge=8, le=24, description="Vietnam lies between 8 and 24 north")
+    longitude: float = Field(ge=102, le=118)
+
+
 class Contacts(Model):
     phone: Text
     email: EmailStr
     address: Text
     website: Text
+    hotline: Text | None = Field(None, description="For feedback, where it is not the agency's ordinary number (K2)")
+    position: Position | None = Field(None, description="Of the address; without it a map is searched for the address")
 
 
 class CitizenReception(Model):
@@ -397,6 +406,22 @@ class Place(Model):
     source: Source
 
 
+class Procedure(Model):
+    """An administrative procedure of the agency as it is published (K4). The names of online levels are data (K6)."""
+
+    code: Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]+(\.[0-9A-Z]+)*$", max_length=40)] = Field(
+        description='In the national database: "1.001786"'
+    )
+    name: Text
+    field: Text = Field(description='Lĩnh vực: "Tiêu chuẩn đo lường chất lượng"')
+    unit: Code | None = Field(None, description="The unit that deals with it")
+    decision: Text = Field(description="Number of the decision that published it")
+    decided_on: date
+    online_level: Text = Field(description='"Toàn trình", "Một phần", or a level by its number')
+    places: tuple[Code, ...] = Field((), description="Codes of `publish_places` where it is posted")
+    sample: bool = Field(False, description="Invented or unchecked: shown as such")
+
+
 class Agency(Model):
     """The whole profile."""
 
@@ -428,6 +453,11 @@ class Agency(Model):
     report_parts_before_day: Setting[Annotated[int, Field(ge=2, le=28)] | None]
     watermark: Setting[Text | None]
     publish_places: tuple[Place, ...]
+    procedures: tuple[Procedure, ...] = Field((), description="The agency's procedures (K4)")
+    procedure_portal: Text | None = Field(None, description="Address of a procedure on the national portal, with {code}")
+    emblem: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+\.svg$")] | None = Field(
+        None, description="A file beside the profile, in emblems/; without it the product's neutral one"
+    )
     laws: tuple[Law, ...]
     privacy: Privacy
 
@@ -451,6 +481,10 @@ class Agency(Model):
     def signer(self, code: str) -> Signer:
         return _by_code(self.signers, code, "signer")
 
+    def procedure(self, code: str) -> Procedure:
+        """Raises `NotFound` for a code that the agency has not published."""
+        return _by_code(self.procedures, code, "procedure")
+
     def law(self, code: str) -> Law:
         return _by_code(self.laws, code, "law")
 
@@ -469,6 +503,7 @@ class Agency(Model):
         yield from _repeated("signers", [signer.code for signer in self.signers])
         yield from _repeated("publish_places", [place.code for place in self.publish_places])
         yield from _repeated("laws", [law.code for law in self.laws])
+        yield from _repeated("procedures", [procedure.code for procedure in self.procedures])
 
     def _unit_faults(self) -> Iterator[tuple[Loc, str]]:
         known = {unit.code for unit in self.units}
@@ -476,6 +511,7 @@ class Agency(Model):
             (("control_unit", "value"), self.control_unit.value),
             *((("form", "sections", i, "unit"), section.unit) for i, section in enumerate(self.form.sections)),
             *((("classification", "fields", i, "unit"), field.unit) for i, field in enumerate(self.classification.fields)),
+            *((("procedures", i, "unit"), procedure.unit) for i, procedure in enumerate(self.procedures)),
         ]
         for loc, code in named:
             if code is not None and code not in known:
@@ -492,9 +528,16 @@ class Agency(Model):
         for i, code in enumerate(self.privacy.laws):
             if code not in laws:
                 yield ("privacy", "laws", i), f"no law has the code {code}"
+        places = {place.code for place in self.publish_places}
+        for i, procedure in enumerate(self.procedures):
+            for n, code in enumerate(procedure.places):
+                if code not in places:
+                    yield ("procedures", i, "places", n), f"no publish_place has the code {code}"
+        if self.procedure_portal is not None and self.procedure_portal.count("{code}") != 1:
+            yield ("procedure_portal",), "must hold {code} once"
 
 
-C = TypeVar("C", Unit, Signer, Law)
+C = TypeVar("C", Unit, Signer, Law, Procedure)
 
 
 def _by_code(items: tuple[C, ...], code: str, what: str) -> C:
@@ -546,3 +589,20 @@ def _own_calendar(country: WorkCalendar, agency: Agency) -> WorkCalendar:
     for worked in agency.calendar.working_days:
         calendar = calendar.with_working_day(worked.day, worked.name)
     return calendar
+
+
+def load_emblems(directory: Path, agencies: Mapping[str, Agency]) -> dict[str, bytes]:
+    """The SVG of each agency that names one. Raises `BadFile` for a file that is not there or is no SVG."""
+    emblems: dict[str, bytes] = {}
+    faults: list[str] = []
+    for code, agency in agencies.items():
+        if agency.emblem is None:
+            continue
+        path = directory / "emblems" / agency.emblem
+        drawn = path.read_bytes() if path.is_file() else b""
+        if not drawn.lstrip().startswith(b"<svg"):
+            faults.append(f"{directory / code}.yaml:1: emblem: {path} is no SVG file")
+        emblems[code] = drawn
+    if faults:
+        raise BadFile(*faults)
+    return emblems

@@ -220,6 +220,16 @@ class _YearIndex(NamedTuple):
     worked: frozenset[date]
 
 
+class DaysLeft(NamedTuple):
+    """What is left until a day, today not counted: all days, those that are worked, and those that are not."""
+
+    calendar_days: int
+    working_days: int
+    weekend_days: int
+    days_off: tuple[date, ...]
+    """Holidays and other days off that a table names."""
+
+
 class DaysLate(NamedTuple):
     """How late an act was; both 0 when it was in time."""
 
@@ -365,6 +375,13 @@ class WorkCalendar:
         """How many days after `due_on` the act at `moment` came (7 calendar days, 5 working days)."""
         done_on = local_date(moment)
         return DaysLate(max((done_on - due_on).days, 0), self.working_days_between(due_on, done_on))
+
+    def days_left(self, today: date, until: date) -> DaysLeft:
+        """How many days there are after `today`, up to and including `until`; all 0 when it has passed."""
+        ahead = [today + i * _ONE_DAY for i in range(1, (until - today).days + 1)]
+        free = [day for day in ahead if not self.is_working_day(day)]
+        named = tuple(day for day in free if self.day_off(day) is not None)
+        return DaysLeft(len(ahead), len(ahead) - len(free), len(free) - len(named), named)
 
     # Deadlines
 

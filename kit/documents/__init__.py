@@ -1,5 +1,7 @@
 """Official documents as PDF, in the layout of NĐ 30/2020 (appendix I): `render_pdf(document, fonts_dir) -> bytes`.
 
+The blank form and the plan also as DOCX, to be filled in or reworked: `docx.py`.
+
 The models say what each document needs; the `.typ` templates, one per document, say how it looks; `layout.typ` holds what
 they share. Rendering is a pure function of its input and costs CPU: call it in a thread.
 """
@@ -16,10 +18,14 @@ from kit.documents.models import (
     Document,
     FormSection,
     Invitation,
+    NoticeBoard,
     OfficialDocument,
     OfficialLetter,
     PersonalSlip,
     PlainLetter,
+    PlanPaper,
+    PlanPart,
+    PostedAnswer,
     ReceiptSlip,
     Signer,
     SlipQuestion,
@@ -40,10 +46,14 @@ __all__ = [
     "FontsMissing",
     "FormSection",
     "Invitation",
+    "NoticeBoard",
     "OfficialDocument",
     "OfficialLetter",
     "PersonalSlip",
     "PlainLetter",
+    "PlanPaper",
+    "PlanPart",
+    "PostedAnswer",
     "ReceiptSlip",
     "Signer",
     "SlipQuestion",

@@ -324,3 +324,52 @@ class BlankForm(Document):
     signature: Line = ""
     """"NGƯỜI ĐĂNG KÝ"; not printed when empty."""
     note: Text = ""
+
+
+class PlanPart(Model):
+    """A numbered part of a plan: its heading, then its paragraphs."""
+
+    heading: Line
+    paragraphs: tuple[Text, ...] = Field(min_length=1)
+
+
+class PlanPaper(OfficialDocument):
+    """KẾ HOẠCH as it was published (D1; NĐ 30 sample 1.4), from the plan's data: not the signed paper."""
+
+    template: ClassVar[str] = "plan.typ"
+    title: ClassVar[str] = "Kế hoạch"
+
+    kind: Line = "KẾ HOẠCH"
+    subject: Text
+    parts: tuple[PlanPart, ...] = Field(min_length=1)
+    closing: Text
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def closing_ended(self) -> str:
+        return ended(self.closing)
+
+
+class PostedAnswer(Model):
+    """A question with its answer in the wording for the public."""
+
+    section: Line
+    question: Text
+    answer: Text
+
+
+class NoticeBoard(Document):
+    """The year's opinions and answers for the notice boards (K2): A4, nobody's name."""
+
+    template: ClassVar[str] = "notice_board.typ"
+    title: ClassVar[str] = "Ý kiến và nội dung trả lời"
+
+    superior: Line
+    issuer: Line
+    dated_at: DatedAt
+    heading: Line
+    subject: Text
+    answers: tuple[PostedAnswer, ...]
+    nothing: Line = "Không phát sinh."
+    source: Line = ""
+    """Where the same list is on the network."""

@@ -34,7 +34,18 @@ SECTIONS = (
     Section("Tài khoản", "can-bo/tai-khoan", frozenset({Role.ADMINISTRATOR})),
 )
 
-PUBLIC = (("Trang chủ", ""), ("Tra cứu phiếu", "tra-cuu"), ("Số liệu", "so-lieu"))
+PUBLIC = (
+    ("Trang chủ", ""),
+    ("Đối thoại", "doi-thoai"),
+    ("Phản ánh, kiến nghị", "phan-anh-kien-nghi"),
+    ("Hỏi đáp", "hoi-dap"),
+    ("Thủ tục", "thu-tuc"),
+    ("Số liệu", "so-lieu"),
+    ("Tra cứu phiếu", "tra-cuu"),
+    ("Liên hệ", "lien-he"),
+)
+_COVERS = {"doi-thoai": ("ke-hoach", "dang-ky", "ket-luan")}
+"""Other paths whose pages belong to an entry of the public site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +68,5 @@ def sections_for(session: Session, path: str) -> tuple[Entry, ...]:
 
 def public_entries(agency: str, path: str) -> tuple[Entry, ...]:
     """The entries of the public site of `agency`."""
-    return tuple(Entry(label, f"/{agency}/{below}", path == f"/{agency}/{below}") for label, below in PUBLIC)
+    first = path.removeprefix(f"/{agency}/").split("/")[0]
+    return tuple(Entry(label, f"/{agency}/{below}", first == below or first in _COVERS.get(below, ())) for label, below in PUBLIC)

@@ -33,6 +33,8 @@ class AgencyFace:
     phone: str = ""
     email: str = ""
     hours: str = ""
+    emblem: str = ""
+    """Address of its own emblem; "": the product's."""
 
 
 def _hashes() -> dict[str, str]:

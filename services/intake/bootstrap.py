@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from kit.agency import load_agencies, load_calendars
+from kit.agency import load_agencies, load_calendars, load_emblems
 from kit.auth import STAFF_SPEC, StaffProjection
 from kit.clock import Clock, system_clock
 from kit.files import FileStore
@@ -31,10 +31,13 @@ from services.intake.codes import tracking_code
 from services.intake.groupcommit import GroupCommit
 from services.intake.ratelimits import REQUEST, rates_of
 from services.intake.settings import IntakeSettings
-from services.intake.store import COUNTERS, REGISTRATIONS, SPECS, CaseNumbers, Projections, RegistrationStore
+from services.intake.site import http as site
+from services.intake.site.store import Answers
+from services.intake.store import COUNTERS, QUESTIONS, REGISTRATIONS, SPECS, CaseNumbers, Projections, RegistrationStore
 from services.intake.usecases import Intake, publish_unrouted
 
 TEMPLATES = Path(__file__).parent / "templates"
+SITE_TEMPLATES = Path(site.__file__).parent / "templates"
 _UNROUTED_CHECKS = 10
 """In the time after which an unrouted registration is published again."""
 _SWEEP_EVERY = 900.0
@@ -88,6 +91,7 @@ def bootstrap(
         attachments=attachments,
         code=code,
         limits=Limits(database[RATES.name], secret, rates_of(settings)),
+        answers=Answers(database[QUESTIONS.name]),
     )
     staff = StaffProjection(database[STAFF_SPEC.name])
     service = Service(
@@ -112,7 +116,7 @@ def bootstrap(
 
 
 def _application(intake: Intake, service: Service, staff: StaffProjection) -> FastAPI:
-    templates = Templates(TEMPLATES, faces=faces_of(intake.agencies))
+    templates = Templates(TEMPLATES, SITE_TEMPLATES, faces=faces_of(intake.agencies))
     programs = api.router(intake)
     app = front_of(
         service,
@@ -120,7 +124,12 @@ def _application(intake: Intake, service: Service, staff: StaffProjection) -> Fa
         templates=templates,
         directory=staff,
         clock=intake.clock,
-        routers=(programs, entry.router(intake, templates), http.router(intake, templates)),
+        routers=(
+            programs,
+            entry.router(intake, templates),
+            site.router(intake, templates, load_emblems(intake.settings.agencies_dir, intake.agencies)),
+            http.router(intake, templates),
+        ),
         docs=True,
         large_bodies=("/*/dang-ky/*", "/*/tiep-nhan/"),
         admit=partial(intake.limits.count, REQUEST),

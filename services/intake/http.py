@@ -1,20 +1,20 @@
-"""The public site: plans and dialogues, the registration form, its receipt, the tracking page."""
+"""The registration form, its receipt and the tracking page; the rest of the public site is in site/."""
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
 from pymongo.errors import PyMongoError
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from kit.acting import Acting
 from kit.agency import Agency, WebField
 from kit.clock import format_date_in_words, local_date
-from kit.errors import Invalid, NotFound, TooMany, Unavailable
+from kit.errors import Invalid, TooMany, Unavailable
 from kit.mongo import is_transient
 from kit.web import Submitted, Templates, current_trace, read_form
 from kit.web.faces import face_of
@@ -56,13 +56,6 @@ def router(intake: Intake, templates: Templates) -> APIRouter:
     pages = _Pages(intake, templates)
     routes = APIRouter(include_in_schema=False)
     get, post = routes.get, routes.post
-    get("/")(pages.agencies)
-    get("/{agency}")(pages.with_slash)
-    get("/{agency}/")(pages.home)
-    get("/{agency}/ke-hoach/{plan}")(pages.plan)
-    get("/{agency}/ke-hoach/{plan}/mau-phieu.pdf")(pages.blank_form)
-    get("/{agency}/doi-thoai/{dialogue}")(pages.dialogue)
-    get("/{agency}/doi-thoai/{dialogue}/thong-bao.pdf")(pages.notice_file)
     get("/{agency}/dang-ky/{plan}")(pages.form)
     post("/{agency}/dang-ky/{plan}")(pages.submit)
     get("/{agency}/tra-cuu")(pages.lookup)
@@ -76,54 +69,6 @@ class _Pages:
     def __init__(self, intake: Intake, templates: Templates) -> None:
         self._intake = intake
         self._templates = templates
-
-    async def agencies(self, request: Request) -> Response:
-        """The agencies of this site."""
-        return self._templates.page(request, "agencies.html", agency=None, agencies=list(self._intake.agencies.values()))
-
-    async def with_slash(self, agency: str) -> Response:
-        return RedirectResponse(f"/{self._intake.agency(agency).code}/", 303)
-
-    async def home(self, request: Request, agency: str) -> Response:
-        """Plans and dialogues: open, coming, past."""
-        profile = self._intake.agency(agency)
-        plans = await self._intake.announcements.plans(agency)
-        now = self._intake.clock()
-        shown = [(plan, [views.dialogue_view(plan, d, now) for d in plan.dialogues]) for plan in plans]
-        current = [(plan, found) for plan, found in shown if not found or any(not d.past for d in found)]
-        past = [d for _, found in shown for d in found if d.past]
-        return self._page(request, profile, "home.html", current=current, past=past, windows=_windows(plans, now))
-
-    async def plan(self, request: Request, agency: str, plan: str) -> Response:
-        """One plan with its dialogues."""
-        profile = self._intake.agency(agency)
-        found = await self._intake.announcements.plan(agency, plan)
-        now = self._intake.clock()
-        dialogues = [views.dialogue_view(found, d, now) for d in found.dialogues]
-        placement = domain.place(found, now)
-        return self._page(request, profile, "plan.html", plan=found, dialogues=dialogues, placement=placement)
-
-    async def blank_form(self, agency: str, plan: str) -> Response:
-        """The printed form to fill in by hand."""
-        profile = self._intake.agency(agency)
-        found = await self._intake.announcements.plan(agency, plan)
-        return pdf(await printing.blank_form(self._intake, profile, found), "phieu-dang-ky-doi-thoai.pdf")
-
-    async def dialogue(self, request: Request, agency: str, dialogue: str) -> Response:
-        """One dialogue: when, where, until when to register, and its conclusion."""
-        profile = self._intake.agency(agency)
-        plan, found = await self._dialogue(agency, dialogue)
-        view = views.dialogue_view(plan, found, self._intake.clock())
-        return self._page(request, profile, "dialogue.html", plan=plan, dialogue=view)
-
-    async def notice_file(self, agency: str, dialogue: str) -> Response:
-        """The public copy of the conclusion notice as issued."""
-        self._intake.agency(agency)
-        _, found = await self._dialogue(agency, dialogue)
-        notice = found.state.notice
-        if notice is None or notice.issued_on is None or notice.file is None:
-            raise NotFound("notice")
-        return pdf(await self._intake.files.get(notice.file), "thong-bao-ket-luan.pdf")
 
     async def form(self, request: Request, agency: str, plan: str) -> Response:
         """The form to fill in."""
@@ -249,12 +194,6 @@ class _Pages:
             "channel": views.CHANNELS[document["channel"]],
             "decide_by": views.decide_by_words(document) if case is None or case.status == "late" else "",
         }
-
-    async def _dialogue(self, agency: str, dialogue: str) -> tuple[Plan, domain.Dialogue]:
-        for plan in await self._intake.announcements.plans(agency):
-            if (found := plan.dialogue(dialogue)) is not None:
-                return plan, found
-        raise NotFound("dialogue")
 
     async def _known_plan(self, agency: str, plan: str) -> Plan | None:
         """The plan if it can be told now: a form is shown again even when MongoDB is down and nothing was ever read."""
@@ -394,10 +333,6 @@ def _placement(plan: Plan, chosen: str | None, now: datetime) -> Placement:
         return domain.place(plan, now, chosen)
     except KeyError:
         return domain.place(plan, now)
-
-
-def _windows(plans: Sequence[Plan], now: datetime) -> dict[str, Placement]:
-    return {plan.id: domain.place(plan, now) for plan in plans}
 
 
 def _choices(plan: Plan, now: datetime) -> tuple[tuple[str, str], ...]:

@@ -1,4 +1,4 @@
-"""Papers that intake prints: the blank form and the receipt slip."""
+"""The receipt slip, printed at the counter."""
 
 import asyncio
 from datetime import datetime
@@ -6,40 +6,8 @@ from pathlib import Path
 
 from kit.agency import Agency
 from kit.clock import format_moment_long
-from kit.documents import BlankForm, DatedAt, FormSection, ReceiptSlip, render_pdf
-from services.intake.domain import Plan
+from kit.documents import ReceiptSlip, render_pdf
 from services.intake.usecases import Intake, Receipt
-from services.intake.views import printed_month
-
-_LINES = 22
-"""Dotted lines of a form that fills its page."""
-
-
-async def blank_form(intake: Intake, agency: Agency, plan: Plan) -> bytes:
-    """The printed form of a plan as PDF (D2)."""
-    form = agency.form
-    year, month = plan.state.year, printed_month(plan, intake.clock())
-
-    def words(text: str | None) -> str:
-        return form.printed(text, year=year, month=month) if text else ""
-
-    paper = BlankForm(
-        watermark=(agency.watermark.value or "") if plan.state.sample else "",
-        heading=words(form.title),
-        subtitle=(words(form.subtitle),) if form.subtitle else (),
-        dated_at=DatedAt(place=agency.place, month=month if "{month}" in form.place_date else None, year=year),
-        dated_on_top=form.layout.index("place_date") < form.layout.index("title"),
-        addressee=words(form.addressee).removeprefix("Kính gửi:").strip(),
-        fields=tuple(field.label for field in form.fields),
-        intro=words(form.intro),
-        sections=tuple(
-            FormSection(heading=f"{section.no}. {section.label}:", lines=max(3, _LINES // len(form.sections) - 1))
-            for section in form.sections
-        ),
-        signature=form.signature or "",
-        note=words(form.note),
-    )
-    return await asyncio.to_thread(render_pdf, paper, Path(intake.settings.fonts_dir))
 
 
 async def receipt_slip(intake: Intake, agency: Agency, receipt: Receipt, *, received_by: str) -> bytes:

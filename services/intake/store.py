@@ -20,6 +20,8 @@ from kit.outbox import spec
 from services.intake import domain
 from services.intake.attachments.store import UPLOADS
 from services.intake.domain import Dialogue, Plan
+from services.intake.site.domain import published
+from services.intake.site.store import INDEXES as PUBLIC_ANSWERS
 
 REGISTRATIONS = spec(
     "registrations",
@@ -32,7 +34,7 @@ COUNTERS = CollectionSpec("counters")
 PLANS = CollectionSpec("plans", (IndexModel([("agency", 1), ("year", -1)], name="by_agency"),))
 DIALOGUES = CollectionSpec("dialogues", (IndexModel([("agency", 1), ("plan", 1), ("ordinal", 1)], name="by_plan"),))
 CASES = CollectionSpec("cases")
-QUESTIONS = CollectionSpec("questions", (IndexModel([("agency", 1), ("case", 1)], name="by_case"),))
+QUESTIONS = CollectionSpec("questions", (IndexModel([("agency", 1), ("case", 1)], name="by_case"), *PUBLIC_ANSWERS))
 SPECS: tuple[CollectionSpec, ...] = (REGISTRATIONS, COUNTERS, PLANS, DIALOGUES, CASES, QUESTIONS, STAFF_SPEC, RATES, UPLOADS)
 
 MOST_PLANS = 50
@@ -143,7 +145,12 @@ class Projections:
         await _save(self._cases, [_upsert(e, UUID(e.subject), {}) for e in events])
 
     async def save_questions(self, events: Sequence[Event[QuestionStateData]]) -> None:
-        await _save(self._questions, [_upsert(e, UUID(e.subject), {"case": e.data.case}) for e in events])
+        """Take over questions; what is public of one is kept beside it, and goes when a newer event says so."""
+        updates = []
+        for event in events:
+            _id = UUID(event.subject)
+            updates.append(_upsert(event, _id, {"case": event.data.case, "public": published(_id, event.data)}))
+        await _save(self._questions, updates)
 
     async def plans(self, agency: str) -> tuple[Plan, ...]:
         """The agency's plans with their dialogues, newest first."""

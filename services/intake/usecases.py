@@ -30,6 +30,7 @@ from services.intake.groupcommit import GroupCommit
 from services.intake.metrics import PUBLISHED_AGAIN, REGISTRATIONS
 from services.intake.ratelimits import check_registration, count_registration
 from services.intake.settings import IntakeSettings
+from services.intake.site.store import Answers
 from services.intake.store import CaseNumbers, Projections, RegistrationStore
 
 
@@ -52,6 +53,8 @@ class Intake:
     code: Callable[[UUID], str]
     """The tracking code of a registration."""
     limits: Limits
+    answers: Answers
+    """Published answers."""
 
     def agency(self, code: str) -> Agency:
         """Raises `NotFound` for an agency that is not ours."""

@@ -19,9 +19,12 @@ from contracts.model import (
     QuestionState,
     QuestionStateData,
 )
+from kit.agency import Contacts
+from kit.calendar import WorkCalendar
 from kit.clock import format_date, format_date_long, format_moment_long, local_date
 from kit.web.rendering import format_phone
 from services.intake.domain import Dialogue, Plan, Submission, Window, folded, opening, window
+from services.intake.site.domain import Countdown, countdown, map_link
 
 Document = Mapping[str, Any]
 
@@ -63,9 +66,14 @@ class DialogueView:
     cancelled: bool
     past: bool
     notice: PublicNotice | None
+    map: str = ""
+    countdown: Countdown | None = None
 
 
-def dialogue_view(plan: Plan, dialogue: Dialogue, now: datetime) -> DialogueView:
+def dialogue_view(
+    plan: Plan, dialogue: Dialogue, now: datetime, *, calendar: WorkCalendar | None = None, contacts: Contacts | None = None
+) -> DialogueView:
+    """With a `calendar` it says how long one may still register and how that is counted, with `contacts` where the place is."""
     state = dialogue.state
     where = window(plan, dialogue, now)
     status, tone = _dialogue_status(state, where, now)
@@ -86,6 +94,8 @@ def dialogue_view(plan: Plan, dialogue: Dialogue, now: datetime) -> DialogueView
         cancelled=state.status == "cancelled",
         past=_is_past(state, now),
         notice=state.notice if state.notice and state.notice.issued_on else None,
+        map=map_link(state.place, contacts) if contacts else "",
+        countdown=countdown(calendar, now, state.closes_at) if calendar and where is Window.OPEN else None,
     )
 
 

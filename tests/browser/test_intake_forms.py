@@ -81,6 +81,8 @@ async def test_a_form_is_filled_in_corrected_sent_and_followed(
     await page.reload()
     assert await page.locator("p.code").inner_text() == code
 
+    if width == "phone":
+        await page.get_by_role("button", name="Danh mục").click()
     await page.get_by_role("navigation").get_by_role("link", name="Tra cứu phiếu").click()
     await page.get_by_label("Mã tra cứu").fill(code.replace("-", " ").lower())
     await page.get_by_role("button", name="Xem tình hình xử lý").click()

@@ -31,9 +31,13 @@ from kit.documents import (
     FontsMissing,
     FormSection,
     Invitation,
+    NoticeBoard,
     OfficialLetter,
     PersonalSlip,
     PlainLetter,
+    PlanPaper,
+    PlanPart,
+    PostedAnswer,
     ReceiptSlip,
     Signer,
     SlipQuestion,
@@ -95,6 +99,20 @@ def letter(**changes: Any) -> OfficialLetter:
         "paragraphs": (PARAGRAPH * 3, PARAGRAPH * 2, "Nếu cần hỗ trợ thêm, xin gọi 0212.0000.001. Trân trọng"),
     }
     return OfficialLetter(**(HEAD | fields | changes))
+
+
+def plan(**changes: Any) -> PlanPaper:
+    fields: dict[str, Any] = {
+        "number": "8",
+        "symbol": "KH-SKHCN",
+        "subject": "Tổ chức đối thoại trực tiếp với tổ chức, cá nhân về thủ tục hành chính năm 2026",
+        "parts": (
+            PlanPart(heading="Đối tượng", paragraphs=("Tổ chức, cá nhân trên địa bàn tỉnh có kiến nghị, phản ánh.",)),
+            PlanPart(heading="Thời gian, địa điểm", paragraphs=("Lần 1: trong quý II.", "Lần 2: trong quý IV.")),
+        ),
+        "closing": "Trên đây là Kế hoạch tổ chức đối thoại năm 2026.",
+    }
+    return PlanPaper(**(HEAD | fields | changes))
 
 
 def slip(**changes: Any) -> PersonalSlip:
@@ -171,7 +189,17 @@ BAC_KAN_FORM = BlankForm(
     ),
     note="* Ghi chú đối với tổ chức, doanh nghiệp: Viết tên người đại diện và tên tổ chức, doanh nghiệp",
 )
-OFFICIAL = [invitation, notice, letter]
+NOTICE_BOARD = NoticeBoard(
+    superior="UBND tỉnh Sơn La",
+    issuer="Sở Khoa học và Công nghệ",
+    dated_at=DatedAt.of("Sơn La", date(2026, 1, 5)),
+    heading="TỔNG HỢP Ý KIẾN, KIẾN NGHỊ VÀ NỘI DUNG TRẢ LỜI",
+    subject="Năm 2026",
+    answers=(
+        PostedAnswer(section="Về lĩnh vực quản lý khoa học", question="Hồ sơ gồm những gì?", answer="Hồ sơ gồm thuyết minh."),
+    ),
+)
+OFFICIAL = [invitation, notice, letter, plan]
 ALL: list[Document] = [
     invitation(),
     notice(),
@@ -181,6 +209,8 @@ ALL: list[Document] = [
     plain_letter(),
     SON_LA_FORM,
     BAC_KAN_FORM,
+    plan(),
+    NOTICE_BOARD,
 ]
 
 

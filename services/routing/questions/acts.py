@@ -16,7 +16,7 @@ from kit.mongo import Document
 from kit.outbox import Decide
 from kit.web.forms import FormDate, Input, Line, Text
 from services.routing.context import Routing
-from services.routing.questions import domain, states, usecases
+from services.routing.questions import domain, publishing, states, usecases
 from services.routing.questions.clocks import running_clock
 from services.routing.questions.domain import Body, Draft, Stage, stage_of
 from services.routing.questions.states import Party, Who, state_of
@@ -101,6 +101,20 @@ class UpperAnswerForm(NumberForm):
     required = {**NumberForm.required, "text": "Xin ghi ý kiến của cấp trên."}
 
     text: Text
+
+
+class PublishForm(Input):
+    """`confirmed`: what looks personal in it was looked at and may be public."""
+
+    required = {"public_question": "Xin ghi câu hỏi công khai.", "public_answer": "Xin ghi câu trả lời công khai."}
+
+    seen: int
+    public_question: Text
+    public_answer: Text
+    confirmed: Line = ""
+
+    def wording(self) -> publishing.Wording:
+        return publishing.Wording(self.public_question, self.public_answer)
 
 
 class OutcomeForm(Input):
@@ -246,6 +260,14 @@ def _parts(form: SplitForm) -> list[str]:
     return [form.part1, form.part2, form.part3, form.part4]
 
 
+def _public_wording(document: Document) -> Mapping[str, str]:
+    """The public wording; before the first publication what it is made from."""
+    return {
+        "public_question": document.get("public_question") or document.get("text") or "",
+        "public_answer": document.get("public_answer") or document.get("answer") or "",
+    }
+
+
 _UNSENT = states.BEFORE_TRANSFER - {State.NEW}
 _MEETING_HINT = "Dùng khi Hội nghị đã bắt đầu, đã kết thúc hoặc không tổ chức."
 
@@ -365,6 +387,19 @@ ACTS: tuple[DeskAct, ...] = (
         "phan-anh", "Chuyển thành phản ánh, kiến nghị", "Đã chuyển thành phản ánh, kiến nghị.", ReasonForm,
         _decided(lambda acting, who, form: lambda d: domain.to_feedback(d, acting, who, form.reason)),
         _is_open, "reason",
+    ),
+    DeskAct(
+        "cong-khai", "Công khai hỏi đáp", "Đã công khai trong mục Hỏi đáp.", PublishForm,
+        lambda routing, acting, who, _id, form: usecases.publish(
+            routing, acting, who, _id, form.wording(), confirmed=bool(form.confirmed), seen=form.seen
+        ),
+        lambda document, who, _now: publishing.may_publish(document, who), "publish", first=_public_wording,
+        hint="Mọi người đọc được lời công khai dưới đây. Xin viết lại cho dễ hiểu và bỏ mọi thông tin cá nhân của người hỏi.",
+    ),
+    DeskAct(
+        "thoi-cong-khai", "Thôi công khai", "Đã thôi công khai.", ReasonForm,
+        _decided(lambda acting, who, form: lambda d: publishing.unpublished(d, acting, who, form.reason)),
+        lambda document, who, _now: publishing.may_publish(document, who) and publishing.is_public(document), "reason",
     ),
 )  # fmt: skip
 

@@ -661,7 +661,7 @@ def amended(document: Document, acting: Acting, text: str, digest: str, classifi
 
 
 def erased(document: Document, acting: Acting, n: int) -> Change:
-    """The person's data are gone: texts are removed, and what is still open counts as withdrawn."""
+    """The person's data are gone: texts are removed, the public wording too, and what is still open counts as withdrawn."""
     acts: list[Act] = []
     fields: dict[str, Any] = {"registration_seq": n}
     if is_open(document):
@@ -669,4 +669,4 @@ def erased(document: Document, acting: Acting, n: int) -> Change:
         acts += change.acts
         fields |= change.set
     acts.append(acting.act("question.erased.v1"))
-    return Change(acts, fields, ["text", "additions", "draft", "digest"])
+    return Change(acts, fields, ["text", "additions", "draft", "digest", "public_question", "public_answer", "published_on"])

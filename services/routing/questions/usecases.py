@@ -19,7 +19,7 @@ from kit.outbox import Change, Decide, step
 from services.routing import numbers
 from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
-from services.routing.questions import afterwards, clocks, domain, letters, rules, states, store
+from services.routing.questions import afterwards, clocks, domain, letters, publishing, rules, states, store
 from services.routing.questions.domain import NO_BODY, Body
 from services.routing.questions.registrations import meeting_day
 from services.routing.questions.states import Who
@@ -141,6 +141,28 @@ async def extend(
     await decide(
         routing, acting.agency, question_id, lambda d: domain.extended(d, acting, who, due_on, reason, meeting_on), seen=seen
     )
+
+
+# Published answers
+
+
+async def publish(
+    routing: Routing,
+    acting: Acting,
+    who: Who,
+    question_id: UUID,
+    wording: publishing.Wording,
+    *,
+    confirmed: bool,
+    seen: int | None = None,
+) -> None:
+    """Publish a question with its answer. `Invalid` names what looks personal in the wording, unless that was `confirmed`."""
+    document = await store.question(routing.questions.collection, acting.agency, question_id)
+    case = await store.case(routing.cases.collection, acting.agency, document["case"])
+    found = publishing.guarded(wording, case["person"], routing.agencies[acting.agency])
+    if found and not confirmed:
+        raise Invalid(found)
+    await decide(routing, acting.agency, question_id, lambda d: publishing.published(d, acting, who, wording), seen=seen)
 
 
 # Sealed questions (D6)

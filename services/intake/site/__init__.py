@@ -1,0 +1,1 @@
+"""The public site: plans and dialogues, published answers, procedures, contacts, papers to take home."""

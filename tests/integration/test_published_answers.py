@@ -1,0 +1,154 @@
+"""From the office's act to everybody's eyes: published, found, taken back, erased; on real MongoDB."""
+
+from collections.abc import AsyncIterator
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+
+from contracts.envelope import Event, Payload
+from contracts.model import QuestionState, QuestionStateData
+from kit.auth import Role
+from kit.clock import TZ
+from services.intake.site.domain import public_id, section_mark, terms, typed_pairs, year_mark
+from services.intake.site.store import CANDIDATES, PAGE
+from services.routing.questions import store, usecases
+from services.routing.questions.store import render_question
+from services.routing.questions.usecases import Outcome, OutcomeKind
+from tests.intake import NOW, Running, running_intake
+from tests.integration.test_routing_desk import a_desk, clock, done
+from tests.routing import SCIENCE, SON_LA, acting, registration, take, with_dialogue
+from tests.site import ANSWERS, answer_state
+from tests.site import SCIENCE as FIELD
+
+pytestmark = pytest.mark.stack
+MANY = 3_000
+
+
+@pytest_asyncio.fixture(scope="module")
+async def intake(mongodb_url: str) -> AsyncIterator[Running]:
+    async with running_intake(mongodb_url, announced=False) as running:
+        yield running
+
+
+def event(question: UUID, state: Payload, sequence: int = 1, agency: str = SON_LA) -> Event[Any]:
+    return Event[Any].model_construct(
+        specversion="1.0", id=uuid4(), source="routing", type="question.published.v1", subject=str(question), time=NOW,
+        datacontenttype="application/json", dataschema="QuestionStateData", agency=agency, sequence=sequence, correlationid="",
+        data=state,
+    )  # fmt: skip
+
+
+async def show(intake: Running, question: UUID, state: QuestionStateData, sequence: int = 1) -> str:
+    """Take over a state of a question; returns the address it has while it is public."""
+    await intake.intake.projections.save_questions([event(question, state, sequence)])
+    return f"/son-la/hoi-dap/{public_id(question)}"
+
+
+async def test_the_office_publishes_and_everybody_reads_it_until_it_is_taken_back(mongodb_url: str, intake: Running) -> None:
+    async with a_desk(mongodb_url) as desk:
+        await with_dialogue(desk.routing)
+        asked = registration(SCIENCE, person={"name": "Lò Thị Mẫu", "phone": "+84912345678", "address": "Tổ 1"})
+        await take(desk.routing, asked)
+        clock(desk).now = datetime(2022, 5, 11, 10, 0, tzinfo=TZ)
+        question = await desk.question(asked.subject)
+        outcome = Outcome(OutcomeKind.RESOLVED, "Hồ sơ gồm đơn và thuyết minh.")
+        await usecases.record_outcome(desk.routing, acting(desk.routing), question["_id"], outcome)
+        office, leadership = desk.browser(Role.OFFICE), desk.browser(Role.LEADERSHIP)
+
+        async def state() -> QuestionStateData:
+            document = await store.question(desk.routing.questions.collection, SON_LA, question["_id"])
+            return render_question(document, {})
+
+        address = await show(intake, question["_id"], await state())
+        assert (await intake.client.get(address)).status_code == 404, "answered is not yet public"
+
+        question = await desk.question(asked.subject)
+        wording = {
+            "public_question": "Bà Lò Thị Mẫu hỏi hồ sơ gồm gì?",
+            "public_answer": "Gồm đơn, gọi 0912 345 678.",
+        }
+        refused = await office.act(question, "cong-khai", **wording)
+        assert refused.status_code == 422
+        assert "Lò Thị Mẫu" in refused.text
+        assert "0912 345 678" in refused.text
+        assert 'name="confirmed"' in refused.text, "a person may say that it is not personal"
+        assert (await leadership.act(question, "cong-khai", **wording)).status_code in (303, 403, 422)
+        assert (await state()).public_answer is None
+
+        clean = {"public_question": "Hồ sơ đăng ký nhiệm vụ gồm những gì?", "public_answer": "Gồm đơn và thuyết minh."}
+        await done(await office.act(question, "cong-khai", **clean))
+        await show(intake, question["_id"], await state(), 2)
+        page = await intake.client.get(address)
+        assert "Hồ sơ đăng ký nhiệm vụ gồm những gì?" in page.text
+        assert "Lò Thị Mẫu" not in page.text
+        assert "nhiệm vụ gồm những gì" in (await intake.client.get("/son-la/hoi-dap?q=nhiem vu dang ky")).text
+
+        await done(await office.act(await desk.question(asked.subject), "thoi-cong-khai", reason="Cần viết lại"))
+        gone = await state()
+        await show(intake, question["_id"], gone, 3)
+        assert (await intake.client.get(address)).status_code == 404
+        assert "nhiệm vụ gồm những gì" not in (await intake.client.get("/son-la/hoi-dap?q=nhiem vu")).text
+
+
+async def test_an_older_event_does_not_bring_it_back(intake: Running) -> None:
+    question = uuid4()
+    public = answer_state(1, *ANSWERS[1])
+    address = await show(intake, question, public, 4)
+    assert (await intake.client.get(address)).status_code == 200
+    erased = public.model_copy(update={"public_question": None, "public_answer": None, "published_on": None})
+    await show(intake, question, erased, 6)
+    await show(intake, question, public, 5)
+    assert (await intake.client.get(address)).status_code == 404
+    assert await intake.database["questions"].count_documents({"public.id": public_id(question)}) == 0
+
+
+async def test_another_agency_s_answers_are_its_own(intake: Running) -> None:
+    question = uuid4()
+    await intake.intake.projections.save_questions([event(question, answer_state(2, *ANSWERS[2]), agency="bac-kan")])
+    assert (await intake.client.get(f"/bac-kan/hoi-dap/{public_id(question)}")).status_code == 200
+    assert (await intake.client.get(f"/son-la/hoi-dap/{public_id(question)}")).status_code == 404
+    assert ANSWERS[2][1] not in (await intake.client.get("/son-la/hoi-dap")).text
+
+
+async def test_a_search_among_thousands_examines_little_and_is_paged_newest_first(intake: Running) -> None:
+    first = date(2020, 1, 1)
+    states = [
+        answer_state(
+            n, FIELD, f"Hồ sơ {'nhãn hiệu' if n % 100 == 0 else 'đề tài'} số {n} gồm những gì?", "Gồm đơn và thuyết minh.",
+            published_on=first + timedelta(days=n // 3), outcome_on=first, dialogue=None,
+        )
+        for n in range(MANY)
+    ]  # fmt: skip
+    await intake.intake.projections.save_questions([event(uuid4(), state) for state in states])
+    answers = intake.intake.answers
+
+    found = await answers.having(SON_LA, terms("don va thuyet minh"))
+    assert len(found) == PAGE
+    assert [a.published_on for a in found] == sorted((a.published_on for a in found), reverse=True)
+    assert await answers.count(SON_LA, terms("nhan hieu")) == MANY // 100
+
+    for keys, most in (
+        ([], PAGE), (["don"], PAGE), ([*terms("nhan hieu don")], MANY // 100), ([year_mark(2020), section_mark(FIELD)], PAGE),
+    ):  # fmt: skip
+        assert await examined(intake, {"$all": keys or [""]}, PAGE) <= most + PAGE, keys
+    like = typed_pairs("hồ sơ đề tài gồm những gì, đơn và thuyết minh")
+    assert await examined(intake, {"$in": like}, CANDIDATES) <= CANDIDATES * len(like)
+
+
+async def examined(intake: Running, keys: dict[str, Any], size: int) -> int:
+    """How many documents MongoDB reads for a page."""
+    query = {"agency": SON_LA, "public.id": {"$exists": True}, "public.keys": keys}
+    cursor = intake.database["questions"].find(query).sort([("public.on", -1), ("_id", -1)]).limit(size)
+    explained = await cursor.explain()
+    assert "COLLSCAN" not in str(explained["queryPlanner"]["winningPlan"])
+    count: int = explained["executionStats"]["totalDocsExamined"]
+    return count
+
+
+async def test_only_what_was_answered_is_ever_public(intake: Running) -> None:
+    question = uuid4()
+    sealed = answer_state(3, *ANSWERS[3], state=QuestionState.SEALED, sealed=True)
+    assert (await intake.client.get(await show(intake, question, sealed))).status_code == 404
