@@ -14,6 +14,8 @@ LOOKUP = "lookup"
 _CONTACT = "contact"
 ALL_REGISTRATIONS = "all_registrations"
 _ALL_LOOKUPS = "all_lookups"
+_SURVEY = "survey"
+_ALL_SURVEYS = "all_surveys"
 
 
 def rates_of(settings: IntakeSettings) -> Mapping[str, str]:
@@ -25,6 +27,8 @@ def rates_of(settings: IntakeSettings) -> Mapping[str, str]:
         _CONTACT: settings.rate_contact,
         ALL_REGISTRATIONS: settings.rate_all_registrations,
         _ALL_LOOKUPS: settings.rate_all_lookups,
+        _SURVEY: settings.rate_surveys,
+        _ALL_SURVEYS: settings.rate_all_surveys,
     }
 
 
@@ -54,3 +58,9 @@ def count_lookup(limits: Limits, address: str) -> None:
     """Count a look-up of a tracking code. Raises `TooMany`."""
     limits.count(LOOKUP, address)
     limits.count(_ALL_LOOKUPS)
+
+
+def count_survey(limits: Limits, address: str) -> None:
+    """Count an answer to the survey. Raises `TooMany`."""
+    limits.count(_SURVEY, address)
+    limits.count(_ALL_SURVEYS)

@@ -40,6 +40,8 @@ class IntakeSettings(ServiceSettings):
     rate_all_registrations: Rates = Field("6000/minute", description="Registrations of everybody together")
     rate_lookups: Rates = Field("30/minute", description="Look-ups of tracking codes from one address")
     rate_all_lookups: Rates = Field("1200/minute", description="Look-ups of everybody together")
+    rate_surveys: Rates = Field("60/minute;600/hour", description="Answers to the survey from one address; a counter has one")
+    rate_all_surveys: Rates = Field("3000/minute", description="Answers to the survey of everybody together")
     fonts_dir: Path = Field(
         Path(".local/cache/fonts"), description="Directory of the Liberation Serif files that documents are set in"
     )
