@@ -5,7 +5,8 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import httpx
@@ -21,7 +22,7 @@ from contracts.events import models
 from contracts.model import LetterKind, QuestionState, QuestionStateData
 from contracts.views import FIGURES
 from kit import mongo
-from kit.agency import load_agencies
+from kit.agency import Agency, load_agencies
 from kit.auth import COOKIE, Role, Session, SessionCodec
 from kit.outbox import Outbox
 from kit.periods import quarter_of
@@ -202,6 +203,30 @@ async def test_what_was_chosen_is_kept_when_something_is_wrong(intake: Running) 
     assert wrong.status_code == 422
     assert re.search(r'name="attitude" value="4" checked', wrong.text)
     assert await answers(intake) == before
+
+
+async def test_a_procedure_is_one_of_the_agencys_list(intake: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = intake.intake.agencies["son-la"].model_copy()
+    listed = (SimpleNamespace(code="1.001786", name="Cấp giấy phép X-quang"), SimpleNamespace(code="2.002278", name="Đăng ký"))
+    object.__setattr__(profile, "procedures", listed)
+    monkeypatch.setitem(cast(dict[str, Agency], intake.intake.agencies), "son-la", profile)
+    general = await code(intake, "quan-ly-cong-nghe")
+    assert "Cấp giấy phép X-quang" in (await intake.client.get(general)).text
+    await intake.client.post(general, data=form("trang-chon-thu-tuc-mot", procedure="1.001786"))
+    refused = await intake.client.post(general, data=form("trang-chon-thu-tuc-hai", procedure="9.9"))
+    assert refused.status_code == 422
+    csrf = sign_in(intake, Role.CONTROL)
+    own = {"csrf": csrf, "unit": "quan-ly-cong-nghe", "procedure": "2.002278"}
+    await intake.client.post("/son-la/tiep-nhan/khao-sat", data=own)
+    row = await intake.database["survey_points"].find_one({"procedure": "2.002278"})
+    assert row is not None
+    page = (await intake.client.get(f"/son-la/khao-sat/{row['_id']}")).text
+    assert "<strong>Đăng ký</strong>" in page
+    assert "<select" not in page
+    # Whatever is sent with it, the code of one procedure stands for that one.
+    await intake.client.post(f"/son-la/khao-sat/{row['_id']}", data=form("trang-chon-thu-tuc-ba", procedure="1.001786"))
+    found = intake.database["surveys"].find({"unit": "quan-ly-cong-nghe"}).sort("procedure", 1)
+    assert [one["procedure"] async for one in found] == ["1.001786", "2.002278"]
 
 
 @pytest.mark.parametrize("broken", [(PointStore, "find"), (Outbox, "insert")])
