@@ -18,6 +18,8 @@ from pydantic import AwareDatetime, Field
 from contracts.envelope import Payload
 from contracts.model import Channel, LetterKind, Mode, RegistrantKind
 
+SURVEY_URL = "The survey about this case (K3), for a mail alone; empty: not asked"
+
 
 class LetterFields(Payload):
     """Base of all. `registrant` decides the form of address ("Ông/Bà", "Quý doanh nghiệp" …)."""
@@ -171,6 +173,7 @@ class ConclusionFields(LetterFields):
     issued_on: date | None = None
     no_conclusion: bool = False
     results: tuple[Result, ...] = ()
+    survey_url: str = Field("", description=SURVEY_URL)
 
 
 class AbsentAnswerFields(LetterFields):
@@ -182,6 +185,7 @@ class AbsentAnswerFields(LetterFields):
     issued_on: date | None = None
     no_conclusion: bool = False
     results: tuple[Result, ...] = ()
+    survey_url: str = Field("", description=SURVEY_URL)
 
 
 class WrittenAnswerFields(LetterFields):
@@ -192,6 +196,7 @@ class WrittenAnswerFields(LetterFields):
     question: Question
     answer: str
     basis: str = Field("", description="Legal basis")
+    survey_url: str = Field("", description=SURVEY_URL)
 
 
 class GuidanceFields(LetterFields):

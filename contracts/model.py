@@ -183,12 +183,33 @@ class FeedbackState(Payload):
     steps: tuple[Step, ...] = ()
 
 
+class SurveyWay(StrEnum):
+    """How an answer to the survey was asked for (K3)."""
+
+    QR = "qr"
+    PAPER = "paper"
+    CASE = "case"
+
+
+class Criterion(StrEnum):
+    """What a survey asks about (K3)."""
+
+    TIME = "time"
+    ATTITUDE = "attitude"
+    CLARITY = "clarity"
+    RESULT = "result"
+
+
 class SurveyState(Payload):
+    """An answer to the survey, without its free text. It names no person, and intake leaves its case out as well."""
+
     case_number: str | None = None
-    counter: str | None = None
+    counter: str | None = Field(None, description="The QR code that it was given by")
+    way: SurveyWay = Field(SurveyWay.QR, description="qr | paper (both at the counter) | case (by the link of a letter)")
     unit: str | None = None
-    procedure: str | None = None
+    procedure: str | None = Field(None, description="Code in the agency's list of procedures (K4)")
     given_at: AwareDatetime
+    recorded_at: AwareDatetime | None = Field(None, description="When intake had it: a paper is typed in later")
     marks: dict[str, int] = Field(description="1–5 on time, attitude, clarity, result")
 
 

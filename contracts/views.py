@@ -15,6 +15,8 @@ from contracts.model import (
     QuestionStateData,
     RegistrantKind,
     RegistrationState,
+    SurveyState,
+    SurveyWay,
     Transfer,
 )
 
@@ -72,8 +74,20 @@ class QuestionFigures(Payload):
     steps: tuple[Step, ...] = ()
 
 
+class SurveyFigures(Payload):
+    """An answer to the survey without what could lead to who gave it."""
+
+    way: SurveyWay = SurveyWay.QR
+    unit: str | None = None
+    procedure: str | None = None
+    given_at: AwareDatetime
+    recorded_at: AwareDatetime | None = None
+    marks: dict[str, int]
+
+
 FIGURES: Mapping[type[Payload], type[Payload]] = {
     RegistrationState: RegistrationFigures,
     FeedbackState: FeedbackFigures,
+    SurveyState: SurveyFigures,
     QuestionStateData: QuestionFigures,
 }

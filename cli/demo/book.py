@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from contracts.model import CLOSED_STATES, Channel, QuestionState, RegistrantKind
+from contracts.model import CLOSED_STATES, Channel, QuestionState, RegistrantKind, SurveyWay
 
 State = QuestionState
 Tables = dict[str, dict[str, tuple[int, ...]]]
@@ -113,6 +113,8 @@ class AgencyBook:
     plan: str = ""
     dialogue: str = ""
     held: bool = False
+    surveys: list[tuple[SurveyWay, tuple[int | None, ...]]] = field(default_factory=list)
+    """Answers to the survey: how they came, and their marks in the order of the criteria."""
 
     def everybody(self) -> list[Registrant]:
         """All who have come so far: a form has its number when it was received."""
@@ -140,6 +142,13 @@ class AgencyBook:
             "Nội dung tiếp nhận trong kỳ theo tình trạng": _totalled((_STATES[c.state], (1,)) for c in contents),
             "Nội dung kết thúc theo kết quả": _totalled((_STATES[c.state], (1, 0)) for c in contents if c.state in CLOSED_STATES),
             "Đúng hạn và quá hạn": _clocks(contents),
+            "Phiếu khảo sát mức độ hài lòng": _totalled((_SURVEY_WAYS[way], (1, 0)) for way, _ in self.surveys),
+            "Mức độ hài lòng theo tiêu chí": _totalled(
+                (criterion, (*(int(mark == n) for n in range(1, 6)), 1))
+                for _, marks in self.surveys
+                for criterion, mark in zip(_CRITERIA, marks, strict=True)
+                if mark is not None
+            ),
         }
 
     def _overview(self, contents: list[Content]) -> dict[str, tuple[int, ...]]:
@@ -185,6 +194,12 @@ _CHANNELS = {
     Channel.API: "Kết nối phần mềm (API)",
     Channel.PAPER: "Nộp trực tiếp",
 }
+_SURVEY_WAYS = {
+    SurveyWay.QR: "Mã QR tại quầy",
+    SurveyWay.PAPER: "Phiếu giấy tại quầy",
+    SurveyWay.CASE: "Sau trả lời hoặc Hội nghị",
+}
+_CRITERIA = ("Thời gian", "Thái độ", "Mức độ rõ ràng", "Kết quả")
 _STATES = {
     State.SEALED: "Hồ sơ hạn chế – chờ xác định",
     State.TO_WRITE: "Giao trả lời bằng văn bản",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cli.demo import desk, meeting, registration, report
+from cli.demo import desk, meeting, registration, report, survey
 from cli.demo.clock import MovableClock
 from cli.demo.context import Demo
 from cli.demo.mailbox import Mailbox
@@ -40,6 +40,7 @@ STEPS = (
     Step("Attendance and outcomes are recorded; somebody speaks unregistered", meeting.held),
     Step("The conclusion is drafted, edited, numbered, issued and mailed", meeting.concluded),
     Step("A written answer; the sealed content is passed on", meeting.followed_up),
+    Step("People say how satisfied they were: by their mail's link, at the counter, on paper", survey.surveyed),
     Step("Everybody follows their registration by its code", registration.tracked),
     Step("The report equals a second count", report.reported),
 )

@@ -50,10 +50,12 @@ def _report(demo: Demo, book: AgencyBook, reader: Browser) -> Page:
 
 
 def shown(page: Page) -> Numbers:
-    """The tables of a report's page: heading → label of a line → its numbers."""
+    """The tables of a report's page: heading → label of a line → its numbers, without averages and shares."""
     tables: Numbers = {}
     for table in page.tables:
-        lines = {row.cells[0]: tuple(map(_number, row.cells[1:])) for row in table.rows if _is_numbers(row.cells[1:])}
+        counts = sum(not column.startswith(("Tỷ lệ", "Điểm trung bình")) for column in table.columns)
+        rows = [(row.cells[0], row.cells[1 : counts or None]) for row in table.rows]
+        lines = {label: tuple(map(_number, cells)) for label, cells in rows if _is_numbers(cells)}
         tables.setdefault(table.heading, {}).update(lines)
     return tables
 
@@ -86,14 +88,14 @@ def _differences(seen: Numbers, expected: Tables) -> list[tuple[str, object, obj
 def _workbook(demo: Demo, book: AgencyBook, reader: Browser, page: Page) -> None:
     """Every line of the page stands in the workbook with the same numbers, its sums worked out as a spreadsheet does."""
     content = reader.download(page.link(".xlsx")).content
-    sheet = openpyxl.load_workbook(BytesIO(content)).worksheets[0]
-    cells: Cells = {(at, n): value for at, row in enumerate(sheet.values, 1) for n, value in enumerate(row, 1)}
     lines: dict[str, set[tuple[int, ...]]] = {}
-    for row in range(1, sheet.max_row + 1):
-        values = [cells.get((row, column)) for column in range(2, sheet.max_column + 1)]
-        numbers = tuple(_value(cells, value) for value in values if value is not None and not _is_words(value))
-        if cells.get((row, 1)) and numbers:
-            lines.setdefault(str(cells[row, 1]), set()).add(numbers)
+    for sheet in openpyxl.load_workbook(BytesIO(content)).worksheets[:-1]:  # the last one holds the checks
+        cells: Cells = {(at, n): value for at, row in enumerate(sheet.values, 1) for n, value in enumerate(row, 1)}
+        for row in range(1, sheet.max_row + 1):
+            values = [cells.get((row, column)) for column in range(2, sheet.max_column + 1)]
+            numbers = tuple(_value(cells, value) for value in values if value is not None and not _is_words(value))
+            if cells.get((row, 1)) and numbers:
+                lines.setdefault(str(cells[row, 1]), set()).add(numbers)
     for title, table in shown(page).items():
         for label, numbers in table.items():
             if title != "Đối chiếu":

@@ -29,7 +29,10 @@ from kit.documents.models import (
     ReceiptSlip,
     Signer,
     SlipQuestion,
+    SurveyPaper,
+    SurveyPoster,
 )
+from kit.documents.qr import qr_svg
 from kit.documents.render import DocumentFailed, FontsMissing, render_pdf
 
 __all__ = [
@@ -57,5 +60,8 @@ __all__ = [
     "ReceiptSlip",
     "Signer",
     "SlipQuestion",
+    "SurveyPaper",
+    "SurveyPoster",
+    "qr_svg",
     "render_pdf",
 ]

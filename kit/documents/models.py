@@ -373,3 +373,38 @@ class NoticeBoard(Document):
     nothing: Line = "Không phát sinh."
     source: Line = ""
     """Where the same list is on the network."""
+
+
+class SurveyPaper(Document):
+    """PHIẾU KHẢO SÁT MỨC ĐỘ HÀI LÒNG to fill in by hand (K3); A4. `qr`: the same survey's code, as SVG."""
+
+    template: ClassVar[str] = "survey_paper.typ"
+    title: ClassVar[str] = "Phiếu khảo sát mức độ hài lòng"
+
+    superior: Line
+    issuer: Line
+    unit: Line
+    procedure: Line = ""
+    procedure_asked: bool = False
+    """Whether there is a line to write the procedure on."""
+    marks: tuple[Line, ...] = Field(min_length=2)
+    """Words of the marks, the lowest first."""
+    questions: tuple[Line, ...] = Field(min_length=1)
+    no_name: Text
+    address: Line
+    """Where the same can be answered, under the code."""
+    qr: str
+
+
+class SurveyPoster(Document):
+    """The code of a survey to hang up at a counter (K3); A4, to be read from two metres away."""
+
+    template: ClassVar[str] = "survey_poster.typ"
+    title: ClassVar[str] = "Mời đánh giá mức độ hài lòng"
+
+    superior: Line
+    issuer: Line
+    unit: Line
+    procedure: Line = ""
+    address: Line
+    qr: str

@@ -15,9 +15,10 @@ from kit.kafka import KafkaPublisher, Publisher
 from kit.limits import SPEC as RATES
 from kit.limits import Limits
 from kit.logging import configure
-from kit.mongo import ServerClock
+from kit.mongo import Database, ServerClock
 from kit.outbox import Outbox
 from kit.service import Service, databases
+from kit.surveylinks import SurveyLinks
 from kit.web import Templates
 from kit.web.faces import faces_of
 from kit.web.front import front_of
@@ -34,10 +35,15 @@ from services.intake.settings import IntakeSettings
 from services.intake.site import http as site
 from services.intake.site.store import Answers
 from services.intake.store import COUNTERS, QUESTIONS, REGISTRATIONS, SPECS, CaseNumbers, Projections, RegistrationStore
+from services.intake.surveys import desk as surveys_desk
+from services.intake.surveys import documents as survey_documents
+from services.intake.surveys import http as surveys_http
+from services.intake.surveys.store import ANSWERS, POINTS, AnswerStore, PointStore
+from services.intake.surveys.usecases import Surveys
 from services.intake.usecases import Intake, publish_unrouted
 
-TEMPLATES = Path(__file__).parent / "templates"
-SITE_TEMPLATES = Path(site.__file__).parent / "templates"
+HERE = Path(__file__).parent
+TEMPLATES = (HERE / "templates", *sorted(HERE.glob("*/templates")))
 _UNROUTED_CHECKS = 10
 """In the time after which an unrouted registration is published again."""
 _SWEEP_EVERY = 900.0
@@ -93,6 +99,7 @@ def bootstrap(
         limits=Limits(database[RATES.name], secret, rates_of(settings)),
         answers=Answers(database[QUESTIONS.name]),
     )
+    surveys = _surveys(intake, database)
     staff = StaffProjection(database[STAFF_SPEC.name])
     service = Service(
         name="intake",
@@ -102,7 +109,7 @@ def bootstrap(
         database=database,
         files=files,
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
-        outboxes=(outbox,),
+        outboxes=(outbox, surveys.outbox),
         subscriptions=consumers.subscriptions(projections, intake.registrations, staff),
         workers=(
             _every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: publish_unrouted(intake)),
@@ -112,11 +119,26 @@ def bootstrap(
         on_stop=(commits.drain,),
         needs_kafka=False,
     )
-    return _application(intake, service, staff), service, intake
+    return _application(intake, surveys, service, staff), service, intake
 
 
-def _application(intake: Intake, service: Service, staff: StaffProjection) -> FastAPI:
-    templates = Templates(TEMPLATES, SITE_TEMPLATES, faces=faces_of(intake.agencies))
+def _surveys(intake: Intake, database: Database) -> Surveys:
+    outbox = Outbox(database[ANSWERS.name], ServerClock(database), source="intake", render=survey_documents.render)
+    return Surveys(
+        settings=intake.settings,
+        agencies=intake.agencies,
+        clock=intake.clock,
+        outbox=outbox,
+        answers=AnswerStore(outbox.collection),
+        points=PointStore(database[POINTS.name]),
+        projections=intake.projections,
+        links=SurveyLinks(intake.settings.session_secret),
+        limits=intake.limits,
+    )
+
+
+def _application(intake: Intake, surveys: Surveys, service: Service, staff: StaffProjection) -> FastAPI:
+    templates = Templates(*TEMPLATES, faces=faces_of(intake.agencies))
     programs = api.router(intake)
     app = front_of(
         service,
@@ -126,8 +148,10 @@ def _application(intake: Intake, service: Service, staff: StaffProjection) -> Fa
         clock=intake.clock,
         routers=(
             programs,
+            surveys_desk.router(surveys, templates),
             entry.router(intake, templates),
             site.router(intake, templates, load_emblems(intake.settings.agencies_dir, intake.agencies)),
+            surveys_http.router(surveys, templates),
             http.router(intake, templates),
         ),
         docs=True,

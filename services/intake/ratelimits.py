@@ -16,6 +16,8 @@ _ALL_UPLOADS = "all_uploads"
 _CONTACT = "contact"
 ALL_REGISTRATIONS = "all_registrations"
 _ALL_LOOKUPS = "all_lookups"
+_SURVEY = "survey"
+_ALL_SURVEYS = "all_surveys"
 
 
 def rates_of(settings: IntakeSettings) -> Mapping[str, str]:
@@ -29,6 +31,8 @@ def rates_of(settings: IntakeSettings) -> Mapping[str, str]:
         _ALL_LOOKUPS: settings.rate_all_lookups,
         UPLOAD: settings.rate_uploads,
         _ALL_UPLOADS: settings.rate_all_uploads,
+        _SURVEY: settings.rate_surveys,
+        _ALL_SURVEYS: settings.rate_all_surveys,
     }
 
 
@@ -65,3 +69,9 @@ def count_uploads(limits: Limits, address: str, files: int) -> None:
     for _ in range(files):
         limits.count(UPLOAD, address)
         limits.count(_ALL_UPLOADS)
+
+
+def count_survey(limits: Limits, address: str) -> None:
+    """Count an answer to the survey. Raises `TooMany`."""
+    limits.count(_SURVEY, address)
+    limits.count(_ALL_SURVEYS)

@@ -53,6 +53,8 @@ class IntakeSettings(ServiceSettings):
     clamd: Annotated[str, Field(pattern=r"^([^:\s]+:\d{1,5})?$")] = Field(
         "", description="host:port of a clamd that looks into attachments before they are kept; empty: none"
     )
+    rate_surveys: Rates = Field("60/minute;600/hour", description="Answers to the survey from one address; a counter has one")
+    rate_all_surveys: Rates = Field("3000/minute", description="Answers to the survey of everybody together")
     fonts_dir: Path = Field(
         Path(".local/cache/fonts"), description="Directory of the Liberation Serif files that documents are set in"
     )

@@ -22,6 +22,7 @@ from services.intake.attachments.store import UPLOADS
 from services.intake.domain import Dialogue, Plan
 from services.intake.site.domain import published
 from services.intake.site.store import INDEXES as PUBLIC_ANSWERS
+from services.intake.surveys.store import SPECS as SURVEYS
 
 REGISTRATIONS = spec(
     "registrations",
@@ -35,7 +36,18 @@ PLANS = CollectionSpec("plans", (IndexModel([("agency", 1), ("year", -1)], name=
 DIALOGUES = CollectionSpec("dialogues", (IndexModel([("agency", 1), ("plan", 1), ("ordinal", 1)], name="by_plan"),))
 CASES = CollectionSpec("cases")
 QUESTIONS = CollectionSpec("questions", (IndexModel([("agency", 1), ("case", 1)], name="by_case"), *PUBLIC_ANSWERS))
-SPECS: tuple[CollectionSpec, ...] = (REGISTRATIONS, COUNTERS, PLANS, DIALOGUES, CASES, QUESTIONS, STAFF_SPEC, RATES, UPLOADS)
+SPECS: tuple[CollectionSpec, ...] = (
+    REGISTRATIONS,
+    COUNTERS,
+    PLANS,
+    DIALOGUES,
+    CASES,
+    QUESTIONS,
+    UPLOADS,
+    *SURVEYS,
+    STAFF_SPEC,
+    RATES,
+)
 
 MOST_PLANS = 50
 """Newest plans of an agency that the public site shows: decades of them, at one or two a year."""

@@ -187,7 +187,7 @@ def _filters(values: Mapping[str, str], before: str) -> Filters:
 def _script(pages: Pages, row: Document) -> tuple[str, ...]:
     request = words_of.Request.of(row)
     house = pages.houses[row["agency"]]
-    return call_script(request, pages.words.word(request, house), house)
+    return call_script(request, pages.words.word(request, house, on_paper=True), house)
 
 
 def _add_papers(api: APIRouter, pages: Pages) -> None:

@@ -155,7 +155,7 @@ class Words:
         self._text = plain.get_template("mail.txt")
 
     def word(self, request: Request, house: House, *, on_paper: bool = False) -> Wording:
-        """The letter's words. On paper nobody can "answer this mail"."""
+        """The letter's words. On paper and on the telephone nobody can "answer this mail" or follow a link."""
         template = self._letters[request.kind]
         context = template.new_context(
             {
@@ -164,6 +164,7 @@ class Words:
                 "recipient": request.recipient,
                 "you": request.you,
                 "reply": "viết thư về địa chỉ nêu trên" if on_paper else "trả lời thư này",
+                "on_paper": on_paper,
                 "files": request.files,
             }
         )

@@ -12,10 +12,10 @@ from contracts.envelope import Event, Payload
 from contracts.events import models
 from contracts.model import CaseState, DialogueState
 from contracts.topics import Topic
-from contracts.views import FIGURES, FeedbackFigures, QuestionFigures
+from contracts.views import FIGURES, FeedbackFigures, QuestionFigures, SurveyFigures
 from kit.auth import StaffProjection
 from kit.consumer import Reject, Subscription, newest
-from services.reporting.domain import Fact, case_fact, dialogue_fact, feedback_fact, question_fact
+from services.reporting.domain import Fact, case_fact, dialogue_fact, feedback_fact, question_fact, survey_fact
 from services.reporting.store import Recorded
 from services.reporting.usecases import Reporting, record
 
@@ -24,12 +24,14 @@ FACTS_OF: Mapping[type[Payload], Callable[[Any], Fact]] = {
     QuestionFigures: question_fact,
     DialogueState: dialogue_fact,
     FeedbackFigures: feedback_fact,
+    SurveyFigures: survey_fact,
 }
 READ: Mapping[str, Topic] = {
     "cases": topics.CASES,
     "questions": topics.QUESTIONS,
     "dialogues": topics.DIALOGUES,
     "feedback": topics.FEEDBACK,
+    "surveys": topics.SURVEYS,
 }
 """Consumer group → the topic that facts are made from."""
 

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from contracts.envelope import Step
 from contracts.model import CLOSED_STATES, CaseSource, CaseState, CaseStatus, Clock, DialogueState, QuestionState
-from contracts.views import FeedbackFigures, QuestionFigures
+from contracts.views import FeedbackFigures, QuestionFigures, SurveyFigures
 from kit.clock import local_date
 
 NONE = "none"
@@ -51,6 +51,10 @@ class Measure(StrEnum):
     RUNNING = "running"
     """Stock: deadlines that run."""
     FEEDBACK = "feedback"
+    SURVEYS = "surveys"
+    """Answers to the survey (K3)."""
+    MARKS = "marks"
+    """Marks given in them, one for each criterion that was not left out."""
 
 
 DIMENSIONS: Mapping[Measure, tuple[str, ...]] = {
@@ -65,6 +69,8 @@ DIMENSIONS: Mapping[Measure, tuple[str, ...]] = {
     Measure.CLOCKS: ("clock", "unit", "result"),
     Measure.RUNNING: ("clock", "unit", "result"),
     Measure.FEEDBACK: (),
+    Measure.SURVEYS: ("way", "unit", "procedure"),
+    Measure.MARKS: ("criterion", "mark", "unit", "procedure"),
 }
 """The names of a key's parts."""
 
@@ -73,7 +79,8 @@ GROUPS: Mapping[str, Mapping[str, frozenset[str]]] = {
         "open": frozenset(OPEN_STATES),
         "closed": frozenset(CLOSED_STATES),
         "counted": frozenset(QuestionState) - {QuestionState.MERGED},
-    }
+    },
+    "mark": {"satisfied": frozenset(("4", "5"))},
 }
 """Names that stand for several values of a dimension."""
 
@@ -98,6 +105,7 @@ class FactKind(StrEnum):
     QUESTION = "question"
     DIALOGUE = "dialogue"
     FEEDBACK = "feedback"
+    SURVEY = "survey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +211,19 @@ def feedback_fact(state: FeedbackFigures) -> Fact:
         known = state.steps[0].known_at if state.steps else state.received_at
         flows = (Flow(booked(state.received_at, known), local_date(state.received_at), Measure.FEEDBACK, ()),)
     return Fact(FactKind.FEEDBACK, state.case_number, False, True, flows)
+
+
+# Surveys
+
+
+def survey_fact(state: SurveyFigures) -> Fact:
+    """An answer counts on the day it was given. A list shows of it its day and way alone: nobody shall be found by it (K3)."""
+    about = local_date(state.given_at)
+    day = booked(state.given_at, state.recorded_at or state.given_at)
+    place = (state.unit or NONE, state.procedure or NONE)
+    flows = [Flow(day, about, Measure.SURVEYS, (state.way, *place))]
+    flows += [Flow(day, about, Measure.MARKS, (criterion, str(mark), *place)) for criterion, mark in sorted(state.marks.items())]
+    return Fact(FactKind.SURVEY, f"{about.isoformat()}/{state.way}", False, True, tuple(flows))
 
 
 # Questions
@@ -368,6 +389,7 @@ SOURCES: Mapping[Measure, frozenset[FactKind]] = {
         (Measure.ENTERED, Measure.LEFT, Measure.QUESTIONS, Measure.CLOCKS, Measure.RUNNING), frozenset({FactKind.QUESTION})
     ),
     Measure.FEEDBACK: frozenset({FactKind.CASE, FactKind.FEEDBACK}),
+    **dict.fromkeys((Measure.SURVEYS, Measure.MARKS), frozenset({FactKind.SURVEY})),
 }
 """Which facts have flows of a measure."""
 
@@ -380,7 +402,8 @@ class CellError(ValueError):
 class Cell:
     """One number of a report: a measure, a timing and the values that some parts of the key must have.
 
-    Its code stands in addresses: `questions.period.section~2.state~open`.
+    Its code stands in addresses: `questions.period.section~2.state~open`. A dot in a value (codes of procedures have them) is
+    written as "!".
     """
 
     measure: Measure
@@ -397,7 +420,7 @@ class Cell:
 
     @property
     def code(self) -> str:
-        return ".".join((self.measure, self.timing, *(f"{name}~{value}" for name, value in self.where)))
+        return ".".join((self.measure, self.timing, *(f"{name}~{value.replace('.', '!')}" for name, value in self.where)))
 
     @classmethod
     def parse(cls, code: str) -> Self:
@@ -441,7 +464,7 @@ def _filter(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("~")
     if not separator or not value:
         raise CellError("no cell")
-    return name, value
+    return name, value.replace("!", ".")
 
 
 @dataclass(frozen=True)

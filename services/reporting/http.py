@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
@@ -167,6 +168,8 @@ class _Pages:
             period=found,
             title=labels.describe(profile, chosen),
             listing=rows,
+            listed=partial(labels.listed, chosen.measure),
+            what="Ngày, cách thu nhận" if chosen.measure in labels.SURVEYED else "Số hồ sơ",
             base=f"/{profile.code}/bao-cao/{found.code}",
             here=f"/{profile.code}/bao-cao/{found.code}/o/{chosen.code}?trang=",
         )
@@ -187,6 +190,7 @@ class _Pages:
             report=drawn.report,
             figures_of_year=_public_figures(drawn),
             lines=lines,
+            survey=public.survey(drawn.report),
             sections=chart.bars([(line.label, (("good", line.ended), ("open", line.open))) for line in lines]),
             freshness=drawn.freshness,
             now=self._reporting.clock(),

@@ -1,10 +1,13 @@
 """The Vietnamese words of reports (docs: states as staff read them)."""
 
 from collections.abc import Callable, Mapping
+from datetime import date
 
-from contracts.model import Channel, QuestionState, RegistrantKind
+from contracts.model import Channel, Criterion, QuestionState, RegistrantKind, SurveyWay
 from kit.agency import Agency
+from kit.clock import format_date
 from kit.errors import NotFound
+from kit.procedures import procedures_of
 from services.reporting.domain import (
     IN_TIME,
     LATE,
@@ -20,6 +23,7 @@ from services.reporting.domain import (
 )
 
 NOTHING = "Không phát sinh"
+SURVEYED = frozenset({Measure.SURVEYS, Measure.MARKS})
 
 Labeller = Callable[[Agency, str], str]
 
@@ -72,6 +76,27 @@ CLOCKS: Mapping[str, str] = {
     WRITTEN: "Trả lời bằng văn bản sau Hội nghị",
 }
 
+SURVEY_WAYS: Mapping[str, str] = {
+    SurveyWay.QR: "Mã QR tại quầy",
+    SurveyWay.PAPER: "Phiếu giấy tại quầy",
+    SurveyWay.CASE: "Sau trả lời hoặc Hội nghị",
+}
+
+CRITERIA: Mapping[str, str] = {
+    Criterion.TIME: "Thời gian",
+    Criterion.ATTITUDE: "Thái độ",
+    Criterion.CLARITY: "Mức độ rõ ràng",
+    Criterion.RESULT: "Kết quả",
+}
+
+MARKS: Mapping[str, str] = {
+    "1": "Rất không hài lòng (1)",
+    "2": "Không hài lòng (2)",
+    "3": "Bình thường (3)",
+    "4": "Hài lòng (4)",
+    "5": "Rất hài lòng (5)",
+}
+
 _MEASURES: Mapping[Measure, str] = {
     Measure.DIALOGUES: "Hội nghị đối thoại đã tổ chức",
     Measure.REGISTRATIONS: "Phiếu đăng ký",
@@ -84,6 +109,8 @@ _MEASURES: Mapping[Measure, str] = {
     Measure.CLOCKS: "Lượt thực hiện thời hạn đã kết thúc",
     Measure.RUNNING: "Lượt thực hiện thời hạn đang tính",
     Measure.FEEDBACK: "Phản ánh, kiến nghị",
+    Measure.SURVEYS: "Phiếu khảo sát",
+    Measure.MARKS: "Ý kiến đánh giá trong phiếu khảo sát",
 }
 
 _TIMINGS: Mapping[Timing, str] = {
@@ -102,6 +129,9 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
     "state": {**STATES, "open": "đang giải quyết", "closed": "đã kết thúc", "counted": "không kể nội dung đã gộp"},
     "clock": CLOCKS,
     "result": {ON_TIME: "đúng hạn", LATE: "quá hạn", IN_TIME: "còn trong hạn", OVERDUE: "đang quá hạn"},
+    "way": SURVEY_WAYS,
+    "criterion": CRITERIA,
+    "mark": {**MARKS, "satisfied": "hài lòng hoặc rất hài lòng (4–5)"},
 }
 
 
@@ -127,6 +157,24 @@ def unit_label(agency: Agency, unit: str) -> str:
         return unit
 
 
+def surveyed_unit_label(agency: Agency, unit: str) -> str:
+    """As `unit_label`; an answer may concern several units."""
+    return "Không gắn với riêng một đơn vị" if unit == NONE else unit_label(agency, unit)
+
+
+def procedure_label(agency: Agency, procedure: str) -> str:
+    """The procedure's name; its code where the profile does not have it."""
+    return "Không nêu thủ tục" if procedure == NONE else procedures_of(agency).get(procedure, procedure)
+
+
+def listed(measure: Measure, label: str) -> str:
+    """A fact's label in the list of a cell; of an answer to the survey its day and way."""
+    if measure not in SURVEYED:
+        return label
+    day, _, way = label.partition("/")
+    return f"Ngày {format_date(date.fromisoformat(day))}: {SURVEY_WAYS.get(way, way)}"
+
+
 def describe(agency: Agency, cell: Cell) -> str:
     """What a cell counts, in words."""
     parts = [f"{_MEASURES[cell.measure]} {_TIMINGS[cell.timing]}"]
@@ -134,7 +182,10 @@ def describe(agency: Agency, cell: Cell) -> str:
         if name == "section":
             parts.append(section_label(agency, value))
         elif name == "unit":
-            parts.append(unit_label(agency, value))
+            label = surveyed_unit_label if cell.measure in SURVEYED else unit_label
+            parts.append(label(agency, value))
+        elif name == "procedure":
+            parts.append(procedure_label(agency, value))
         else:
             parts.append(_VALUES[name].get(value, value))
     return " · ".join(parts)

@@ -48,3 +48,35 @@ def _received(rows: Sequence[Row]) -> int:
 def _line(label: str, rows: Sequence[Row]) -> PublicLine:
     received, ended, open_ = (sum(row.values[i].n for row in rows) for i in range(3))
     return PublicLine(label, received, ended, open_)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicCriterion:
+    """A criterion of the survey: how many marks, their average, the share of 4 and 5 (0 to 1)."""
+
+    label: str
+    marks: int
+    average: float
+    satisfied: float
+
+
+@dataclass(frozen=True, slots=True)
+class PublicSurvey:
+    """The survey of a year: how many answers, and the criteria that were marked often enough."""
+
+    answers: int
+    criteria: tuple[PublicCriterion, ...]
+
+
+def survey(report: Report) -> PublicSurvey | None:
+    """What people said in the survey (K3); None below the smallest group, then not even its number is shown."""
+    answers = report.table("khao-sat").rows[-1].values[0].n
+    if answers < SMALLEST:
+        return None
+    table = report.table("khao-sat-tieu-chi")
+    average, satisfied = table.ratios
+    marked = [row for row in table.rows if not row.adds and row.values[-1].n >= SMALLEST]
+    criteria = [
+        PublicCriterion(row.label, row.values[-1].n, average.value(row) or 0.0, satisfied.value(row) or 0.0) for row in marked
+    ]
+    return PublicSurvey(answers, tuple(criteria))

@@ -46,9 +46,25 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Ratio:
+    """A further column of a table that is no count: the columns, each as often as its weight says, divided by column `of`."""
+
+    label: str
+    weights: tuple[int, ...]
+    of: int
+    percent: bool = False
+
+    def value(self, row: Row) -> float | None:
+        """None where nothing was counted."""
+        whole = row.values[self.of].n
+        return sum(v.n * weight for v, weight in zip(row.values, self.weights, strict=True)) / whole if whole else None
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """`adds`: column → the columns that it is the sum of. `nothing`: all is zero, which is said in words (D14); with
-    `zero_in_words`, of each line.
+    `zero_in_words`, of each line. `ratios` stand right of the columns. `sheet`: the workbook's
+    sheet, if it is not the first.
     """
 
     code: str
@@ -59,6 +75,8 @@ class Table:
     adds: tuple[tuple[int, tuple[int, ...]], ...] = ()
     note: str = ""
     zero_in_words: bool = False
+    ratios: tuple[Ratio, ...] = ()
+    sheet: str = ""
 
     @property
     def nothing(self) -> bool:
@@ -126,6 +144,10 @@ def build(
         maker.outcomes(),
         maker.timeliness(),
         maker.timeliness_by_unit(),
+        maker.surveys(),
+        maker.surveys_by_criterion(),
+        maker.surveys_by_unit(),
+        maker.surveys_by_procedure(),
     )
     return Report(period, until, running, tables, tuple(maker.checks()), tuple(_notes(period, until, planned)))
 
@@ -277,6 +299,51 @@ class _Maker:
             cells += [ended.also(result=ON_TIME), ended.also(result=LATE), overdue]
         return self._row(labels.unit_label(self._agency, unit), *cells)
 
+    def surveys(self) -> Table:
+        rows = [self._surveys_row(label, way) for way, label in labels.SURVEY_WAYS.items()]
+        return Table(
+            "khao-sat", "Phiếu khảo sát mức độ hài lòng theo cách thu nhận", "Cách thu nhận",
+            ("Trong kỳ", "Bổ sung của kỳ trước"), (*rows, _sum_row("Cộng", rows)), sheet=_SURVEYS,
+        )  # fmt: skip
+
+    def _surveys_row(self, label: str, way: str) -> Row:
+        cell = Cell.of(Measure.SURVEYS, IN, way=way)
+        return self._row(label, cell, _supplement(cell))
+
+    def surveys_by_criterion(self) -> Table:
+        rows = [self._criterion_row(label, criterion) for criterion, label in labels.CRITERIA.items()]
+        n = len(labels.MARKS)
+        return Table(
+            "khao-sat-tieu-chi", "Mức độ hài lòng theo tiêu chí", "Tiêu chí", (*labels.MARKS.values(), "Cộng"),
+            (*rows, _sum_row("Cộng", rows)), adds=((n, tuple(range(n))),), note=_SURVEY_NOTE, sheet=_SURVEYS,
+            ratios=(
+                Ratio("Điểm trung bình", (*map(int, labels.MARKS), 0), of=n),
+                Ratio(_SATISFIED, (0, 0, 0, 1, 1, 0), of=n, percent=True),
+            ),
+        )  # fmt: skip
+
+    def _criterion_row(self, label: str, criterion: str) -> Row:
+        cell = Cell.of(Measure.MARKS, IN, criterion=criterion)
+        return self._row(label, *(cell.also(mark=mark) for mark in labels.MARKS), cell)
+
+    def surveys_by_unit(self) -> Table:
+        units = _in_order(self._units(), self._tally.values(Measure.SURVEYS, "unit"))
+        rows = [self._surveyed_row(labels.surveyed_unit_label(self._agency, unit), {"unit": unit}) for unit in units]
+        return self._surveyed("khao-sat-don-vi", "Mức độ hài lòng theo đơn vị", "Đơn vị", rows)
+
+    def surveys_by_procedure(self) -> Table:
+        found = _in_order((), self._tally.values(Measure.SURVEYS, "procedure")) or [NONE]
+        rows = [self._surveyed_row(labels.procedure_label(self._agency, one), {"procedure": one}) for one in found]
+        return self._surveyed("khao-sat-thu-tuc", "Mức độ hài lòng theo thủ tục hành chính", "Thủ tục hành chính", rows)
+
+    def _surveyed_row(self, label: str, where: dict[str, str]) -> Row:
+        marks = Cell.of(Measure.MARKS, IN, **where)
+        return self._row(label, Cell.of(Measure.SURVEYS, IN, **where), marks, marks.also(mark="satisfied"))
+
+    def _surveyed(self, code: str, title: str, first: str, rows: Sequence[Row]) -> Table:
+        satisfied = Ratio(_SATISFIED, (0, 0, 1), of=1, percent=True)
+        return Table(code, title, first, _SURVEYED_COLUMNS, (*rows, _sum_row("Cộng", rows)), ratios=(satisfied,), sheet=_SURVEYS)
+
     def checks(self) -> Iterable[Check]:
         """The same numbers counted on other ways."""
         count = self._tally.count
@@ -295,6 +362,10 @@ class _Maker:
             yield Check(f"Đang giải quyết đến ngày chốt theo {what} = biến động", _total(table).values[3].n, _n(movement, 7))
         by_unit, clocks = _total(self.timeliness_by_unit()).values, self.timeliness().rows
         yield Check("Thời hạn theo đơn vị = thời hạn chung", sum(v.n for v in by_unit), sum(_ended_or_overdue(r) for r in clocks))
+        given, marks = _total(self.surveys()).values[0].n, _total(self.surveys_by_criterion()).values[-1].n
+        for what, table in (("đơn vị", self.surveys_by_unit()), ("thủ tục", self.surveys_by_procedure())):
+            yield Check(f"Phiếu khảo sát theo {what} = theo cách thu nhận", _total(table).values[0].n, given)
+            yield Check(f"Ý kiến khảo sát theo {what} = theo tiêu chí", _total(table).values[1].n, marks)
 
 
 _SUPPLEMENT_NOTE = (
@@ -311,6 +382,12 @@ _CLOCK_COLUMNS = (
     "Đang tính, quá hạn",
 )
 _CLOCK_NOTE = "Mỗi lần chuyển đơn vị là một lượt có thời hạn riêng. Hai thời hạn khác nhau, không cộng với nhau."
+_SURVEYED_COLUMNS = ("Số phiếu", "Số ý kiến đánh giá", "Trong đó hài lòng, rất hài lòng")
+_SURVEYS = "Khảo sát"
+_SATISFIED = "Tỷ lệ hài lòng"
+_SURVEY_NOTE = (
+    "Mỗi phiếu có thể bỏ trống một số tiêu chí. Tỷ lệ hài lòng là tỷ lệ ý kiến ở mức 4 và 5 trên tổng số ý kiến đánh giá."
+)
 _UNIT_CLOCK_COLUMNS = (
     "Chuẩn bị: đúng hạn",
     "Chuẩn bị: quá hạn",

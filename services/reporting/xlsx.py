@@ -1,6 +1,8 @@
-"""A report as a workbook: one sheet with the tables, sums as formulas, one with the checks. Printed on A4."""
+"""A report as a workbook: one sheet with the tables (some have one of their own), sums as formulas, one with the checks. Printed
+on A4.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 
 from openpyxl import Workbook
@@ -20,6 +22,7 @@ MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 NUMBER = "#,##0"
 NUMBER_OR_WORDS = f'#,##0;-#,##0;"{NOTHING.lower()}"'
 """Zero is said in words and stays a number for formulas (D14)."""
+AVERAGE, SHARE = "0.00", "0.0%"
 _FONT = "Times New Roman"
 _WIDTH = 7
 """Columns over which titles and notes run."""
@@ -34,16 +37,23 @@ def workbook(agency: Agency, report: Report) -> bytes:
     book = Workbook()
     sheet = book.worksheets[0]
     sheet.title = "Báo cáo"
-    _heading(sheet, agency, report)
-    for table in report.tables:
-        _table(sheet, table)
+    _filled(sheet, agency, report, [table for table in report.tables if not table.sheet])
     for note in report.notes:
         _line(sheet, f"Ghi chú: {note}", italic=True)
-    _print_setup(sheet, agency, report)
+    for name in dict.fromkeys(table.sheet for table in report.tables if table.sheet):
+        _filled(book.create_sheet(name), agency, report, [table for table in report.tables if table.sheet == name])
     _checks(book.create_sheet("Đối chiếu"), report)
     buffer = BytesIO()
     book.save(buffer)
     return buffer.getvalue()
+
+
+def _filled(sheet: Worksheet, agency: Agency, report: Report, tables: Sequence[Table]) -> None:
+    _heading(sheet, agency, report)
+    for table in tables:
+        _table(sheet, table)
+    widest = max(1 + len(table.columns) + len(table.ratios) for table in tables)
+    _print_setup(sheet, agency, report, columns=max(widest, _WIDTH))
 
 
 def _heading(sheet: Worksheet, agency: Agency, report: Report) -> None:
@@ -65,13 +75,14 @@ def _table(sheet: Worksheet, table: Table) -> None:
         _line(sheet, f"{NOTHING} trong kỳ.")
         return
     head = sheet.max_row + 1
-    for column, text in enumerate((table.first, *table.columns), start=1):
+    for column, text in enumerate((table.first, *table.columns, *(r.label for r in table.ratios)), start=1):
         cell = _boxed(sheet, head, column, text, bold=True)
         cell.fill = _HEAD
         cell.alignment = Alignment(wrap_text=True, horizontal="center", vertical="center")
     first = head + 1
     for offset, row in enumerate(table.rows):
         _row(sheet, first + offset, first, row, dict(table.adds))
+        _ratios(sheet, first + offset, row, table)
         if table.zero_in_words:
             sheet.cell(first + offset, 2).number_format = NUMBER_OR_WORDS
     if table.note:
@@ -88,6 +99,15 @@ def _row(sheet: Worksheet, at: int, first: int, row: Row, adds: Mapping[int, tup
         elif column in adds and not row.outside:
             content = _sum([f"{get_column_letter(part + 2)}{at}" for part in adds[column]])
         _boxed(sheet, at, column + 2, content, bold=bold).number_format = NUMBER
+
+
+def _ratios(sheet: Worksheet, at: int, row: Row, table: Table) -> None:
+    """Averages and shares, as formulas over the line's counts; empty where nothing was counted."""
+    for column, ratio in enumerate(table.ratios, start=len(table.columns) + 2):
+        whole = f"{get_column_letter(ratio.of + 2)}{at}"
+        parts = [f"{get_column_letter(n + 2)}{at}*{weight}" for n, weight in enumerate(ratio.weights) if weight]
+        formula = _Formula(f'=IF({whole}=0,"",({"+".join(parts)})/{whole})')
+        _boxed(sheet, at, column, formula, bold=bool(row.adds)).number_format = SHARE if ratio.percent else AVERAGE
 
 
 class _Formula(str):
@@ -116,9 +136,9 @@ def _check(sheet: Worksheet, at: int, check: Check) -> None:
     _boxed(sheet, at, 4, _Formula(f'=IF(B{at}=C{at},"khớp","LỆCH")'))
 
 
-def _print_setup(sheet: Worksheet, agency: Agency, report: Report) -> None:
+def _print_setup(sheet: Worksheet, agency: Agency, report: Report, *, columns: int) -> None:
     sheet.column_dimensions["A"].width = 46
-    for column in range(2, _WIDTH + 1):
+    for column in range(2, columns + 1):
         sheet.column_dimensions[get_column_letter(column)].width = 14
     sheet.page_setup.paperSize = sheet.PAPERSIZE_A4
     sheet.page_setup.orientation = "portrait"

@@ -15,6 +15,7 @@ from kit.logging import configure
 from kit.mongo import ServerClock
 from kit.outbox import Outbox
 from kit.service import Service, databases
+from kit.surveylinks import SurveyLinks
 from kit.web import Templates
 from kit.web.faces import faces_of
 from kit.web.front import front_of
@@ -51,6 +52,7 @@ def bootstrap(
         database=database,
         files=FileStore(files),
         letters=LetterDesk(letters, "routing_letter.requested.v1"),
+        survey_links=SurveyLinks(settings.session_secret),
         plans=dialogues.plans_outbox(database, server_clock),
         dialogues=dialogues.dialogues_outbox(database, server_clock),
         cases=questions.cases_outbox(database, server_clock),

@@ -9,6 +9,7 @@ from kit.files import FileStore
 from kit.letters import LetterDesk
 from kit.mongo import Database
 from kit.outbox import Outbox
+from kit.surveylinks import SurveyLinks
 from services.routing.calendars import Calendars
 from services.routing.settings import RoutingSettings
 from services.routing.staff.store import StaffStore
@@ -25,6 +26,7 @@ class Routing:
     database: Database
     files: FileStore
     letters: LetterDesk
+    survey_links: SurveyLinks
     plans: Outbox
     dialogues: Outbox
     cases: Outbox

@@ -12,3 +12,4 @@ class RoutingSettings(ServiceSettings):
     unfinished_after_seconds: float = Field(
         10.0, gt=0, description="A step that an act left unfinished (a crash between two writes) is taken up again after this"
     )
+    survey_link_days: int = Field(60, gt=0, description="A letter's link to the survey is good for so long")

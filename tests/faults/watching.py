@@ -40,6 +40,7 @@ GROUPS: Mapping[str, tuple[Topic, ...]] = {
     "reporting.questions": (topics.QUESTIONS,),
     "reporting.dialogues": (topics.DIALOGUES,),
     "reporting.feedback": (topics.FEEDBACK,),
+    "reporting.surveys": (topics.SURVEYS,),
     "reporting.staff": (topics.STAFF,),
 }
 """Consumer group, without its prefix → what it reads."""

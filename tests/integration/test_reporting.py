@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from contracts import topics
 from contracts.envelope import Event, Payload
-from contracts.model import CaseState, DialogueState
+from contracts.model import CaseState, DialogueState, SurveyState
 from contracts.views import FeedbackFigures, QuestionFigures
 from kit import mongo
 from kit.auth import COOKIE, Role, Session, SessionCodec
@@ -377,12 +377,13 @@ async def test_from_events_to_a_report_and_a_rebuild_that_gives_the_same(
     running: tuple[Reporting, Database, KafkaPublisher], kafka_bootstrap: str
 ) -> None:
     reporting, database, publisher = running
-    for each in s5_events():
+    for each in [*s5_events(), _survey_event()]:
         topic = next(t for t in READ.values() if each.type.startswith(_AGGREGATES[t.name]))
         await publisher.publish(topic, each.subject.encode(), each.encode(), ())
 
     async def all_read() -> bool:
-        here = await reporting.facts.collection.count_documents({"agency": AGENCY, "label": {"$in": [*CASES, DIALOGUE_LABEL]}})
+        labels = [*CASES, DIALOGUE_LABEL, SURVEY_LABEL]
+        here = await reporting.facts.collection.count_documents({"agency": AGENCY, "label": {"$in": labels}})
         drawn = await _report(reporting)
         return here == _EXPECTED and drawn.freshness.is_clean and dict(_numbers(drawn))["Nội dung tiếp nhận"] == [10, 0]
 
@@ -416,6 +417,17 @@ _AGGREGATES = {
     "routing.questions": "question.",
     "routing.dialogues": "dialogue.",
     "intake.feedback": "fe",
+    "intake.surveys": "survey.",
 }
 DIALOGUE_LABEL = "15/KH-SKHCN – lần 1"
-_EXPECTED = 1 + len(CASES) + len(QUESTIONS)
+SURVEY_LABEL = "2021-11-26/qr"
+_EXPECTED = 1 + len(CASES) + len(QUESTIONS) + 1
+
+
+def _survey_event() -> Event[SurveyState]:
+    """An answer as intake publishes it."""
+    given = at("26/11/2021 16:00")
+    return Event[SurveyState](
+        id=uuid4(), source="intake", type="survey.given.v1", subject=str(ident("S1")), time=given, dataschema="SurveyState",
+        agency=AGENCY, sequence=1, data=SurveyState(unit="van-phong", given_at=given, recorded_at=given, marks={"time": 4}),
+    )  # fmt: skip

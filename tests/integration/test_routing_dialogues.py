@@ -482,6 +482,9 @@ async def test_s5_from_the_plan_to_everybodys_own_result(routing: Routing) -> No
     mine = next(letter for letter in results if letter["case"] == r1)
     assert [r["no"] for r in mine["fields"]["results"]] == [1, 2]
     assert mine["fields"]["results"][1]["due_on"] == "2021-12-06"
+    asked = {letter["case"]: letter["fields"]["survey_url"].rpartition("/khao-sat/")[2] for letter in [*results, absent]}
+    assert {routing.survey_links.case(BAC_KAN, asked[case], routing.clock()) for case in (r1, r2, r3, r4)} == {r1, r2, r3, r4}
+    assert asked[walk_in] == ""  # without e-mail there is no mail to stand in
     notice = (await dialogue_of(routing, dialogue_id))["notice"]
     assert notice["number"] == "12"
     public = str(notice)

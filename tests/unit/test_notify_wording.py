@@ -190,6 +190,18 @@ async def test_a_file_not_there_yet_is_waited_for() -> None:
         await composed(letter(files=(file_ref(),)), Files(None))
 
 
+@pytest.mark.parametrize("kind", [LetterKind.WRITTEN_ANSWER, LetterKind.CONCLUSION, LetterKind.ABSENT_ANSWER])
+async def test_a_mail_that_ends_a_case_asks_for_an_answer_to_the_survey_and_a_paper_does_not(kind: LetterKind) -> None:
+    asked = letter(kind, fields=FIELDS[kind].sent() | {"survey_url": "http://localhost:8080/son-la/khao-sat/x.y"})
+    _, message = await composed(asked)
+    assert "http://localhost:8080/son-la/khao-sat/x.y" in body(message, "plain")
+    assert '<a href="http://localhost:8080/son-la/khao-sat/x.y">' in body(message, "html")
+    on_paper = WORDS.word(Request.of(row_of(asked)), HOUSE, on_paper=True)
+    assert "khao-sat" not in on_paper.body
+    _, without = await composed(letter(kind, fields=FIELDS[kind].sent()))
+    assert "đánh giá" not in body(without, "plain")
+
+
 # The calendar file
 
 

@@ -27,6 +27,7 @@ CONTEXT = {
     "meeting": letters.meeting({"starts_at": NOW, "place": "Hội trường", "mode": "in_person", "ordinal": 1}),
     "questions": [{"no": 1, "title": "Mục 1", "text": "Nội dung"}],
     "answer_by": "2022-05-10",
+    "survey_url": "http://localhost:8080/son-la/khao-sat/x",
 }
 
 

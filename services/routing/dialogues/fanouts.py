@@ -17,6 +17,7 @@ from kit.clock import local_date
 from kit.errors import Permanent
 from kit.logging import get_logger
 from kit.mongo import Document
+from services.routing import surveys
 from services.routing.context import Routing
 from services.routing.dialogues import agenda, letters, store, waves
 from services.routing.questions import clocks, usecases
@@ -159,7 +160,11 @@ async def _conclude(routing: Routing, dialogue: Document, entry: Document) -> No
     results = _results(questions, numbers)
     there = [case for case in agenda.in_order(cases) if case["attendance"] is not None and results.get(case["_id"])]
     for batch in _batches(there):
-        asked = [letters.result(agency, dialogue, case, results[case["_id"]], entry["at"]) for case in batch]
+        links = await surveys.links(routing, agency.code, batch, entry["at"])
+        asked = [
+            letters.result(agency, dialogue, case, results[_id := case["_id"]], entry["at"], survey_url=links.get(_id, ""))
+            for case in batch
+        ]
         await routing.letters.request(_acting(dialogue, entry), asked)
 
 

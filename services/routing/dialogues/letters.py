@@ -137,7 +137,9 @@ def cancelled(agency: Agency, dialogue: Document, case: Document, fanout: Docume
     return _letter(dialogue, case, LetterKind.CANCELLED, "cancelled", fields, fanout["at"], supersedes=earlier)
 
 
-def result(agency: Agency, dialogue: Document, case: Document, results: Sequence[Result], at: datetime) -> LetterState:
+def result(
+    agency: Agency, dialogue: Document, case: Document, results: Sequence[Result], at: datetime, *, survey_url: str = ""
+) -> LetterState:
     """Each person's own result: to who was there with the notice, to the absent with the answers (D11, D12)."""
     conclusion = dialogue["conclusion"]
     absent = case.get("attendance") == "absent"
@@ -151,6 +153,7 @@ def result(agency: Agency, dialogue: Document, case: Document, results: Sequence
         "issued_on": conclusion["signed_on"],
         "no_conclusion": conclusion["no_conclusion"],
         "results": results,
+        "survey_url": survey_url,
     }
     fields = (AbsentAnswerFields if absent else ConclusionFields).model_validate(said)
     document = conclusion["document"]

@@ -7,7 +7,7 @@ between the two leaves them to the worker. Every step may be repeated: ids and l
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
@@ -20,7 +20,7 @@ from kit.errors import Conflict
 from kit.logging import get_logger
 from kit.mongo import Document, is_transient
 from kit.outbox import Change, Outbox, step
-from services.routing import metrics
+from services.routing import metrics, surveys
 from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
 from services.routing.questions import domain, letters, states, store
@@ -160,11 +160,11 @@ async def _letter(routing: Routing, document: Document, entry: Mapping[str, Any]
     agency = routing.agencies[document["agency"]]
     of_question = "case" in document
     case = await store.case(routing.cases.collection, agency.code, document["case"]) if of_question else document
-    context = await _context(routing, LetterKind(entry["kind"]), case, document)
+    context = await _context(routing, LetterKind(entry["kind"]), case, document, entry["at"])
     return letters.to_person(entry, agency, case, document if of_question else None, context)
 
 
-async def _context(routing: Routing, kind: LetterKind, case: Document, document: Document) -> dict[str, Any]:
+async def _context(routing: Routing, kind: LetterKind, case: Document, document: Document, at: datetime) -> dict[str, Any]:
     """What a letter of this kind needs from other documents."""
     questions = await store.questions_of_case(routing.questions.collection, case["agency"], case["_id"])
     match kind:
@@ -179,6 +179,9 @@ async def _context(routing: Routing, kind: LetterKind, case: Document, document:
         case LetterKind.TO_FEEDBACK:
             answer_by = await _feedback_due(routing, case)
             return {"questions": letters.asked(questions), "answer_by": answer_by}
+        case LetterKind.WRITTEN_ANSWER:
+            found = await surveys.links(routing, case["agency"], [case], at)
+            return {"survey_url": found.get(case["_id"], "")}
         case _:
             return {}
 

@@ -18,7 +18,8 @@ NO_WAY = "Phiếu không có địa chỉ, điện thoại hay thư điện tử
 def to_person(promised: Document, agency: Agency, case: Document, question: Document | None, context: Document) -> LetterState:
     """The letter that `promised` (an entry of `todo`) stands for, to whoever made the registration.
 
-    `context`: what the letter needs from elsewhere: `others_remain`, `plan_number`, `meeting`, `questions`, `answer_by`.
+    `context`: what the letter needs from elsewhere: `others_remain`, `plan_number`, `meeting`, `questions`, `answer_by`,
+    `survey_url`.
     """
     kind = LetterKind(promised["kind"])
     ways = ways_to(case, closed=kind is LetterKind.DENUNCIATION_PASSED)
@@ -86,6 +87,8 @@ def _fields(
             more = {**received, "meeting": context["meeting"]}
         case LetterKind.TO_FEEDBACK:
             more = {**received, "questions": context["questions"], "answer_by": context["answer_by"]}
+        case LetterKind.WRITTEN_ANSWER:
+            more = {**asked, "survey_url": context["survey_url"]}
         case _:
             more = asked
     return fields.FIELDS[kind].model_validate({**registrant, **more, **given})

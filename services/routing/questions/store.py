@@ -243,6 +243,13 @@ async def states_of(collection: Collection, agency: str, ids: Iterable[UUID]) ->
     return [QuestionState(row["state"]) async for row in rows]
 
 
+async def cases_ever_sealed(collection: Collection, agency: str, ids: Iterable[UUID]) -> set[UUID]:
+    """Those of these cases that have, or had, a sealed question: for what must not be sent to them, never for a page (D6)."""
+    was_sealed = [{"sealed": True}, {"steps.state": QuestionState.SEALED.value}]
+    rows = collection.find({"agency": agency, "case": {"$in": list(ids)}, "$or": was_sealed}, {"case": 1})
+    return {row["case"] async for row in rows}
+
+
 async def sealed_questions(collection: Collection, agency: str, *, skip: int = 0, limit: int = PAGE) -> list[Document]:
     """For the named readers alone: ids, dates and state, no text."""
     fields = {"agency": 1, "case_number": 1, "state": 1, "received_at": 1, "seal.kind": 1, "seal.at": 1, "outcome_on": 1}
