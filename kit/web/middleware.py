@@ -20,6 +20,7 @@ from kit.errors import TooMany
 from kit.limits import network_of
 from kit.metrics import REQUEST_SECONDS, REQUESTS
 from kit.tracing import current_trace, trace_of, tracing
+from kit.web.policy import CONTENT_SECURITY_POLICY
 from kit.web.problems import route_template
 
 BODY_LIMIT = 1024 * 1024
@@ -27,10 +28,6 @@ LARGE_BODY_LIMIT = 20 * 1024 * 1024
 _DISCARDED = 32 * 1024 * 1024
 """Most of a refused body that is read on and thrown away."""
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
 Admit = Callable[[str], None]
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
@@ -88,7 +85,9 @@ def _seconds(route: str) -> Histogram:
 
 
 class Hardened:
-    """Security headers. Pages are not stored by browsers unless a handler says so: they may stand on a shared counter machine."""
+    """Security headers. Pages are not stored by browsers unless a handler says so: they may stand on a shared counter machine.
+    A page with a script of ours brings its own policy (`Templates.page`).
+    """
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
@@ -118,7 +117,8 @@ class Hardened:
         yield from self._fixed
         # Chromium's viewer for PDF is stopped by anything stricter.
         pdf = headers.get(b"content-type", b"").startswith(b"application/pdf")
-        yield b"content-security-policy", b"frame-ancestors 'none'" if pdf else CONTENT_SECURITY_POLICY.encode()
+        if b"content-security-policy" not in headers:
+            yield b"content-security-policy", b"frame-ancestors 'none'" if pdf else CONTENT_SECURITY_POLICY.encode()
         if b"cache-control" not in headers:
             yield b"cache-control", b"no-store"
         yield b"x-request-id", current_trace().encode()

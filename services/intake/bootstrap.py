@@ -21,16 +21,26 @@ from kit.service import Service, databases
 from kit.web import Templates
 from kit.web.faces import faces_of
 from kit.web.front import front_of
+from kit.web.navigation import HELD as HELD_PAGE
+from kit.web.proof import SPEC as PROOFS
+from kit.web.proof import Proofs
 from services.intake import api, consumers, documents, entry, http
 from services.intake.announcements import Announcements
 from services.intake.codes import tracking_code
 from services.intake.groupcommit import GroupCommit
+from services.intake.moderation import http as moderation
+from services.intake.moderation.store import SPEC as HELD
+from services.intake.moderation.store import HeldStore
+from services.intake.moderation.usecases import keep_up
 from services.intake.ratelimits import REQUEST, rates_of
 from services.intake.settings import IntakeSettings
 from services.intake.store import COUNTERS, REGISTRATIONS, SPECS, CaseNumbers, Projections, RegistrationStore
 from services.intake.usecases import Intake, publish_unrouted
 
 TEMPLATES = Path(__file__).parent / "templates"
+MODERATION_TEMPLATES = Path(__file__).parent / "moderation" / "templates"
+_HELD_EVERY = 10.0
+"""Seconds between counts of what is held."""
 _UNROUTED_CHECKS = 10
 """In the time after which an unrouted registration is published again."""
 _CODES_KEPT = 1_000
@@ -71,6 +81,8 @@ def bootstrap(
         files=FileStore(files),
         code=code,
         limits=Limits(database[RATES.name], secret, rates_of(settings)),
+        proofs=Proofs(database[PROOFS.name], secret, cost=settings.proof_cost, seconds=settings.proof_seconds),
+        held=HeldStore(database[HELD.name]),
     )
     staff = StaffProjection(database[STAFF_SPEC.name])
     service = Service(
@@ -83,7 +95,11 @@ def bootstrap(
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
         outboxes=(outbox,),
         subscriptions=consumers.subscriptions(projections, intake.registrations, staff),
-        workers=(_every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: publish_unrouted(intake)), intake.limits.run),
+        workers=(
+            _every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: publish_unrouted(intake)),
+            _every(_HELD_EVERY, lambda: keep_up(intake)),
+            intake.limits.run,
+        ),
         on_stop=(commits.drain,),
         needs_kafka=False,
     )
@@ -91,7 +107,13 @@ def bootstrap(
 
 
 def _application(intake: Intake, service: Service, staff: StaffProjection) -> FastAPI:
-    templates = Templates(TEMPLATES, faces=faces_of(intake.agencies))
+    templates = Templates(
+        TEMPLATES,
+        MODERATION_TEMPLATES,
+        faces=faces_of(intake.agencies),
+        waiting=lambda agency: {HELD_PAGE: intake.waiting.get(agency, 0)},
+    )
+    templates.environment.globals["proofs"] = intake.proofs
     programs = api.router(intake)
     app = front_of(
         service,
@@ -99,7 +121,7 @@ def _application(intake: Intake, service: Service, staff: StaffProjection) -> Fa
         templates=templates,
         directory=staff,
         clock=intake.clock,
-        routers=(programs, entry.router(intake, templates), http.router(intake, templates)),
+        routers=(programs, moderation.router(intake, templates), entry.router(intake, templates), http.router(intake, templates)),
         docs=True,
         admit=partial(intake.limits.count, REQUEST),
     )

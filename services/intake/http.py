@@ -151,7 +151,8 @@ class _Pages:
         except Invalid as error:
             raise Invalid(_all_errors(profile, plan, submitted, error.errors)) from None
         acting = Acting(profile.code, "registrant", self._intake.clock(), current_trace())
-        return await register(self._intake, acting, web_key(nonce, domain.payload_hash(submission)), submission)
+        key = web_key(nonce, domain.payload_hash(submission))
+        return await register(self._intake, acting, key, submission, vouching=submitted.vouching)
 
     async def lookup(self, request: Request, agency: str) -> Response:
         """Where the tracking code is typed in."""
@@ -170,6 +171,8 @@ class _Pages:
             return self._page(request, profile, "lookup.html", status=429, headers=headers, values={"code": typed}, errors=errors)
         code = parse_code(typed)
         document = await self._intake.registrations.by_code(agency, code_hash(code or typed))
+        if document is None and (held := await self._intake.held.by_code(agency, code_hash(code or typed))) is not None:
+            return self._page(request, profile, "moderation/tracking.html", document=held)
         if document is None:
             errors = {"code": BAD_CODE if code is None else UNKNOWN_CODE}
             return self._page(request, profile, "lookup.html", status=404 if code else 422, values={"code": typed}, errors=errors)

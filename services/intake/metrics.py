@@ -1,6 +1,6 @@
 """What intake counts beside the metrics of every service."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from contracts.model import Channel
 
@@ -9,3 +9,5 @@ REGISTRATIONS = Counter("intake_registrations_total", "Registrations by what bec
 for _channel in (Channel.WEB, Channel.API):  # shown before the first: a rate needs a nought to grow from
     REGISTRATIONS.labels(_channel, "unavailable")
 PUBLISHED_AGAIN = Counter("intake_registrations_published_again_total", "Registrations that routing had not shown in time")
+HELD = Gauge("registrations_held", "Registrations that the office has to look at before they go on", ["agency"])
+HELD_OLDEST = Gauge("registrations_held_oldest_age_seconds", "Since when the oldest of them waits", ["agency"])

@@ -17,8 +17,10 @@ from kit.clock import local_date
 from kit.limits import SPEC as RATES
 from kit.mongo import Collection, CollectionSpec, Database, Document, only_duplicates
 from kit.outbox import spec
+from kit.web.proof import SPEC as PROOFS
 from services.intake import domain
 from services.intake.domain import Dialogue, Plan
+from services.intake.moderation.store import SPEC as HELD
 
 REGISTRATIONS = spec(
     "registrations",
@@ -30,7 +32,7 @@ PLANS = CollectionSpec("plans", (IndexModel([("agency", 1), ("year", -1)], name=
 DIALOGUES = CollectionSpec("dialogues", (IndexModel([("agency", 1), ("plan", 1), ("ordinal", 1)], name="by_plan"),))
 CASES = CollectionSpec("cases")
 QUESTIONS = CollectionSpec("questions", (IndexModel([("agency", 1), ("case", 1)], name="by_case"),))
-SPECS: tuple[CollectionSpec, ...] = (REGISTRATIONS, COUNTERS, PLANS, DIALOGUES, CASES, QUESTIONS, STAFF_SPEC, RATES)
+SPECS: tuple[CollectionSpec, ...] = (REGISTRATIONS, COUNTERS, PLANS, DIALOGUES, CASES, QUESTIONS, STAFF_SPEC, RATES, PROOFS, HELD)
 
 MOST_PLANS = 50
 """Newest plans of an agency that the public site shows: decades of them, at one or two a year."""
@@ -49,6 +51,11 @@ class RegistrationStore:
     async def by_id(self, agency: str, registration: UUID) -> Document | None:
         """The registration, without its events."""
         return await self._collection.find_one({"_id": registration, "agency": agency}, {"events": 0})
+
+    async def known(self, registrations: Sequence[UUID]) -> list[UUID]:
+        """Those of them that are registrations."""
+        found = self._collection.find({"_id": {"$in": list(registrations)}}, {"_id": 1})
+        return [document["_id"] for document in await found.to_list(len(registrations))]
 
     async def routed(self, registrations: Iterable[UUID]) -> None:
         """Routing has shown them."""
