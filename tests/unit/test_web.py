@@ -197,6 +197,7 @@ async def test_every_answer_carries_the_security_headers(client: httpx.AsyncClie
     assert "unsafe" not in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
     assert headers["strict-transport-security"].startswith("max-age=")
     assert len(headers["x-request-id"]) == 32
 
