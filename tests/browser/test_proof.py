@@ -136,7 +136,7 @@ async def test_going_back_and_sending_something_else_takes_another_proof(site: S
     assert await site.held() == before
 
 
-async def test_a_mistake_costs_no_second_proof_and_a_keyboard_never_meets_the_trap(site: Site, page: Page) -> None:
+async def test_a_mistake_is_put_right_and_a_keyboard_never_meets_the_trap(site: Site, page: Page) -> None:
     before = await site.held()
     await page.goto(site.form())
     await fill(page, "Lò Văn Sửa")

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import re
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 
@@ -14,7 +13,6 @@ import uvicorn
 from kit import mongo
 from kit.errors import TooMany
 from kit.limits import SPEC, Limits
-from services.intake.settings import IntakeSettings
 from tests.intake import PLAN, Running, api_body, running_intake, web_form
 from tests.waiting import eventually
 
@@ -71,21 +69,21 @@ async def test_200_requests_from_one_address_are_limited_and_others_are_not(mong
 
 
 async def test_a_real_burst_from_one_address_is_limited_and_others_are_served(mongodb_url: str) -> None:
-    """200 requests within a second through the running service, as its proxy tells the addresses; the rates are the defaults."""
-    rate = IntakeSettings.model_fields["rate_requests"].default
-    async with running_intake(mongodb_url, rate_requests=rate) as running, served(running) as url, httpx.AsyncClient() as client:
+    """200 requests at once through the running service, their addresses told by its proxy."""
+    async with (
+        running_intake(mongodb_url, rate_requests="50/minute") as running,
+        served(running) as url,
+        httpx.AsyncClient() as client,
+    ):
 
         async def ask(address: str) -> int:
             return (await client.get(f"{url}/son-la/tra-cuu", headers={"X-Forwarded-For": address})).status_code
 
-        began = time.monotonic()
         flood = asyncio.gather(*(ask("203.0.113.9") for _ in range(200)))
         quiet = [await ask(f"203.0.113.{20 + n % 10}") for n in range(50)]
         statuses = Counter(await flood)
-        assert time.monotonic() - began < 5
         assert statuses.keys() == {200, 429}
-        windows = int(time.monotonic() - began) + 2  # of a second each, by the clock
-        assert 50 <= statuses[200] <= 50 * windows < 200
+        assert 50 <= statuses[200] <= 100, "a minute may have ended meanwhile"
         assert set(quiet) == {200}
 
 

@@ -13,7 +13,8 @@ function prove(box) {
   const say = (words) => { status.textContent = box.dataset[words]; };
   let challenge = JSON.parse(box.dataset.challenge);
   let since = Date.now(); // of the challenge; only differences count, for clocks are wrong
-  let restUntil = field.value ? since + margin * 1000 : 0; // nothing to do: the proof in the field is good
+  let carried = field.value !== ""; // a proof that came back with the form: good for what was sent before, as it was
+  let restUntil = carried ? since + margin * 1000 : 0; // nothing to do: the proof in the field is good
   let proving = null;
   let sending = false; // waits for its proof
   let leaving = false;
@@ -37,13 +38,14 @@ function prove(box) {
 
   function begin() {
     if (!proving) {
+      carried = false;
       say("working");
       proving = work().then(() => say("done"), giveUp).finally(() => { proving = null; });
     }
     return proving;
   }
 
-  form.addEventListener("input", () => { if (Date.now() > restUntil) begin(); });
+  form.addEventListener("input", () => { if (carried || Date.now() > restUntil) begin(); });
   form.addEventListener("submit", (event) => {
     if (leaving || (Date.now() < restUntil && !proving)) {
       leaving = false;
