@@ -1,8 +1,10 @@
 """A browser without a window: follows links and sends forms as a person's would, for the demo and for end-to-end checks.
 
-It knows nothing of the services: a form's hidden fields, tokens and defaults are read from the page, as a browser does.
+It knows nothing of the services: a form's hidden fields, tokens and defaults are read from the page, as a browser does, and a
+form's proof of work is made as the page's script makes it.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -10,6 +12,7 @@ from typing import Any, Self
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+from altcha import Challenge, Payload, solve_challenge
 
 Values = list[tuple[str, str]]
 Files = Mapping[str, tuple[str, bytes, str]]
@@ -22,17 +25,31 @@ class UnexpectedAnswer(Exception):
 
 @dataclass
 class Form:
-    """A form of a page: where it goes, what its fields hold as shown, and what selects, radios, checkboxes and buttons offer."""
+    """A form of a page: where it goes, what its fields hold as shown, what selects, radios, checkboxes and buttons offer, and its
+    challenge, if it has one.
+    """
 
     action: str
     method: str = "get"
     values: Values = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     options: dict[str, list[str]] = field(default_factory=dict)
+    challenge: str = ""
 
     def value(self, name: str) -> str:
         """What the field shows; "" when it is empty, not ticked or not there."""
         return next((value for known, value in self.values if known == name), "")
+
+    def prove(self) -> None:
+        """Make the proof of work that its page asks for, once."""
+        if not self.challenge:
+            return
+        challenge = Challenge.from_dict(json.loads(self.challenge))
+        solution = solve_challenge(challenge)
+        if solution is None:
+            raise UnexpectedAnswer("the proof of work takes too long")
+        self.challenge = ""
+        self.values = [("altcha", Payload(challenge, solution).to_base64()), *(v for v in self.values if v[0] != "altcha")]
 
 
 @dataclass
@@ -89,6 +106,8 @@ class _Reader(HTMLParser):
                 self.tables.append(Table(self._heading))
             case "tr":
                 self._row = Row()
+            case "div" if self._form is not None and "data-challenge" in given:
+                self._form.challenge = given["data-challenge"]
             case _ if self._form is not None:
                 self._field(self._form, tag, name, given)
 
@@ -230,6 +249,7 @@ class Browser:
     ) -> Page:
         """Send a form with some fields filled in; a list value sends the field several times, None leaves it out."""
         changes = changes or {}
+        form.prove()
         data: dict[str, list[str]] = {}
         for name, value in form.values:
             if name not in changes:

@@ -1,4 +1,5 @@
 """`doithoai reconcile`: received = routed = answered or open = notified = reported, by dialogue, and every case that differs.
+What intake holds until the office has looked at it, and what the office set aside as junk, is counted beside that.
 
 The operator's tool: it reads all databases, ids and states only, and writes nothing. What is on its way between two services may
 show as a difference; run it again, what stays is wrong.
@@ -26,18 +27,21 @@ from services.reporting.store import fact_id
 UNPLACED = "(no dialogue yet)"
 _RECEIPTS = [LetterKind.RECEIPT.value, LetterKind.LATE.value]
 _SHOWN = 200
-_SUMS = "received = routed = notified = reported; questions = ended + open + merged"
+_SUMS = "received = routed = notified = reported; questions = ended + open + merged; held and junk are not received yet"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What each service holds: registrations and cases by id, questions by id, cases with a receipt, facts by id."""
+    """What each service holds: registrations and cases by id, questions by id, cases with a receipt, facts by id; and what waits
+    for the office before it is a registration.
+    """
 
     registrations: Mapping[UUID, Document]
     cases: Mapping[UUID, Document]
     questions: Mapping[UUID, Document]
     receipts: frozenset[UUID]
     facts: Mapping[str, Document]
+    held: Mapping[UUID, Document] = field(default_factory=dict)
 
 
 @dataclass
@@ -53,6 +57,8 @@ class Line:
     merged: int = 0
     notified: int = 0
     reported: int = 0
+    held: int = 0
+    junk: int = 0
 
 
 @dataclass
@@ -97,12 +103,14 @@ async def read(client: Client, prefix: str, agency: str | None) -> Found:
     questions = await rows("routing", "questions", {}, "case", "case_number", "state", "seq")
     cases = await rows("routing", "cases", {}, "case_number", "dialogue", "source", "questions", "seq")
     registrations = await rows("intake", "registrations", {}, "case_number", "dialogue")
+    held = await rows("intake", "held", {}, "dialogue", "held.state")
     return Found(
         registrations={row["_id"]: row for row in registrations},
         cases={row["_id"]: row for row in cases},
         questions={row["_id"]: row for row in questions},
         receipts=frozenset(row["case"] for row in receipts if row.get("case")),
         facts={row["_id"]: row for row in facts},
+        held={row["_id"]: row for row in held},
     )
 
 
@@ -115,6 +123,8 @@ def compare(found: Found) -> Reconciled:
         _case(result, found, _id, case)
     for _id, question in found.questions.items():
         _question(result, found, _id, question)
+    for _id, held in found.held.items():
+        _held(result, found, _id, held)
     _facts_of_nobody(result, found)
     result.differences.sort()
     return result
@@ -158,6 +168,15 @@ def _question(result: Reconciled, found: Found, _id: UUID, question: Document) -
     _check_fact(result, found, FactKind.QUESTION, _id, question)
 
 
+def _held(result: Reconciled, found: Found, _id: UUID, held: Document) -> None:
+    if _id in found.registrations:  # released, or sent again with a proof: intake forgets what it held within seconds
+        return
+    line = _line(result, held["agency"], held)
+    junk = held["held"]["state"] == "junk"
+    line.junk += junk
+    line.held += not junk
+
+
 def _facts_of_nobody(result: Reconciled, found: Found) -> None:
     known = {fact_id(FactKind.CASE, str(_id)) for _id in found.cases} | {
         fact_id(FactKind.QUESTION, str(_id)) for _id in found.questions
@@ -188,7 +207,7 @@ def _differs(result: Reconciled, document: Document, what: str) -> None:
 
 def _print(result: Reconciled) -> None:
     shown = console()
-    columns = ("received", "routed", "walk-ins", "questions", "ended", "open", "merged", "notified", "reported")
+    columns = ("received", "routed", "walk-ins", "questions", "ended", "open", "merged", "notified", "reported", "held", "junk")
     table = Table("agency", "dialogue", *columns, title="Registrations and questions by dialogue", caption=_SUMS)
     for (agency, dialogue), line in sorted(result.lines.items()):
         table.add_row(agency, dialogue, *(str(getattr(line, name.replace("-", "_"))) for name in columns))

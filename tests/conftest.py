@@ -20,6 +20,9 @@ settings.load_profile("any machine")
 for rate in (name for name in IntakeSettings.model_fields if name.startswith("rate_")):
     os.environ[ENV_PREFIX + rate.upper()] = "1000000/minute"
 
+# Forms are sent without a proof of work, and nobody has to release them, but where a test is about that.
+os.environ[ENV_PREFIX + "PROOF_COST"] = "0"
+
 
 @pytest.fixture(scope="session")
 def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:

@@ -29,6 +29,8 @@ from kit.errors import Invalid
 from kit.web.messages import CONTROL_CHARACTERS, courteous, message_for, place
 
 CSRF_FIELD = "csrf"
+PROOF_FIELD = "altcha"
+TRAP_FIELD = "trang_web"
 LONGEST_TEXT = 10_000
 LONGEST_LINE = 300
 MAX_FIELDS = 300
@@ -36,8 +38,10 @@ MAX_FILES = 20
 
 
 def tidy(text: str) -> str:
-    """Unicode NFC, one kind of line end, no spaces around. Two spellings of one Vietnamese word become equal."""
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    """Unicode NFC, one kind of line end, no spaces around, no marks of direction. Two spellings of one Vietnamese word become
+    equal, and nobody's name turns round what stands beside it on a list or in a letter.
+    """
+    return unicodedata.normalize("NFC", _DIRECTION.sub("", text).replace("\r\n", "\n").replace("\r", "\n")).strip()
 
 
 def has_control_characters(text: str) -> bool:
@@ -45,6 +49,7 @@ def has_control_characters(text: str) -> bool:
     return _CONTROL.search(text) is not None
 
 
+_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -170,15 +175,24 @@ M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
+class Vouching:
+    """What a public form brings beside its fields (kit/web/proof.py): a proof of work, and what stands in the trap."""
+
+    proof: str = ""
+    trap: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
     """A form as it came. `values` is what to show again (a field's last value, untouched), `lists` all values, `files` the
-    uploads that have a name, `csrf` the hidden token, which is in neither.
+    uploads that have a name; `csrf`, the hidden token, and `vouching` are in neither.
     """
 
     values: Mapping[str, str]
     lists: Mapping[str, tuple[str, ...]]
     files: Mapping[str, tuple[UploadFile, ...]]
     csrf: str
+    vouching: Vouching = Vouching()
 
     def parse(self, model: type[M]) -> M:
         """The checked model. Raises `Invalid` with one sentence per field, keyed by its name; "" is the form as a whole."""
@@ -242,7 +256,8 @@ async def read_form(request: Request) -> Submitted:
             lists[name] = (*lists.get(name, ()), value)
         elif value.filename:
             files[name] = (*files.get(name, ()), value)
-    csrf = lists.pop(CSRF_FIELD, ("",))[-1]
-    submitted = Submitted({name: values[-1] for name, values in lists.items()}, lists, files, csrf)
+    csrf, proof, trap = (lists.pop(name, ("",))[-1] for name in (CSRF_FIELD, PROOF_FIELD, TRAP_FIELD))
+    values = {name: values[-1] for name, values in lists.items()}
+    submitted = Submitted(values, lists, files, csrf, Vouching(proof, trap))
     request.state.submitted = submitted
     return submitted

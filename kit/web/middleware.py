@@ -20,6 +20,7 @@ from kit.errors import TooMany
 from kit.limits import network_of
 from kit.metrics import REQUEST_SECONDS, REQUESTS
 from kit.tracing import current_trace, trace_of, tracing
+from kit.web.policy import CONTENT_SECURITY_POLICY
 from kit.web.problems import route_template
 
 BODY_LIMIT = 1024 * 1024
@@ -27,12 +28,6 @@ LARGE_BODY_LIMIT = 20 * 1024 * 1024
 _DISCARDED = 32 * 1024 * 1024
 """Most of a refused body that is read on and thrown away."""
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
-WITH_SCRIPT = {"Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; script-src 'self'; connect-src 'self'"}
-"""The headers of a page that has a script of ours; all others run none."""
 Admit = Callable[[str], None]
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
@@ -90,7 +85,9 @@ def _seconds(route: str) -> Histogram:
 
 
 class Hardened:
-    """Security headers. Pages are not stored by browsers unless a handler says so: they may stand on a shared counter machine."""
+    """Security headers. Pages are not stored by browsers unless a handler says so: they may stand on a shared counter machine.
+    A page with a script of ours brings its own policy (`Templates.page`).
+    """
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
@@ -98,6 +95,7 @@ class Hardened:
             (b"x-content-type-options", b"nosniff"),
             (b"referrer-policy", b"no-referrer"),
             (b"cross-origin-opener-policy", b"same-origin"),
+            (b"cross-origin-resource-policy", b"same-origin"),
             (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
         ]
         if https:

@@ -1,6 +1,8 @@
 """The navigation bars, the same in all four services: the public one, and the staff's, where each sees what the role opens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from kit.auth import READ_SEALED, Role, Session
 
@@ -22,6 +24,8 @@ class Section:
         return session.has(*self.roles) or self.permission in session.permissions
 
 
+_NOTHING: Mapping[str, int] = MappingProxyType({})
+HELD = "tiep-nhan/cho-kiem-tra"
 SECTIONS = (
     Section("Hàng đợi", "can-bo/", frozenset({Role.OFFICE, Role.OFFICER, Role.HEAD, Role.LEADERSHIP})),
     Section("Phân loại", "can-bo/phan-loai", frozenset({Role.OFFICE, Role.LEADERSHIP})),
@@ -29,6 +33,7 @@ SECTIONS = (
     Section("Hạn chế", "can-bo/han-che", permission=READ_SEALED),
     Section("Tiếp nhận", "tiep-nhan/", frozenset({Role.OFFICE})),
     Section("Khảo sát", "tiep-nhan/khao-sat", frozenset({Role.OFFICE, Role.CONTROL})),
+    Section("Chờ kiểm tra", HELD, frozenset({Role.OFFICE})),
     Section("Văn thư", "van-thu/", frozenset({Role.OFFICE})),
     Section("Báo cáo", "bao-cao/", frozenset({Role.OFFICE, Role.HEAD, Role.LEADERSHIP, Role.CONTROL})),
     Section("Lịch", "can-bo/lich", frozenset({Role.OFFICE})),
@@ -51,20 +56,21 @@ _COVERS = {"doi-thoai": ("ke-hoach", "dang-ky", "ket-luan")}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A section as one page shows it."""
+    """A section as one page shows it. `waiting`: how many wait there, where that is known."""
 
     label: str
     href: str
     current: bool
+    waiting: int = 0
 
 
-def sections_for(session: Session, path: str) -> tuple[Entry, ...]:
+def sections_for(session: Session, path: str, waiting: Mapping[str, int] = _NOTHING) -> tuple[Entry, ...]:
     """The entries for this person; the one with the longest beginning of `path` is the current one."""
     shown = [section for section in SECTIONS if section.open_to(session)]
     beginnings = [(below, section) for section in shown for below in (section.path, *section.covers)]
     fitting = [(below, section) for below, section in beginnings if path.startswith(f"/{session.agency}/{below}")]
     current = max(fitting, key=lambda pair: len(pair[0]))[1] if fitting else None
-    return tuple(Entry(s.label, f"/{session.agency}/{s.path}", s is current) for s in shown)
+    return tuple(Entry(s.label, f"/{session.agency}/{s.path}", s is current, waiting.get(s.path, 0)) for s in shown)
 
 
 def public_entries(agency: str, path: str) -> tuple[Entry, ...]:

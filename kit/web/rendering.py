@@ -16,7 +16,9 @@ from starlette.responses import HTMLResponse
 from kit import clock
 from kit.auth import Session
 from kit.tracing import current_trace
+from kit.web.forms import Submitted, Vouching
 from kit.web.navigation import public_entries, sections_for
+from kit.web.policy import WITH_SCRIPT
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -92,10 +94,18 @@ FILTERS: Mapping[str, Callable[..., str]] = {
 
 
 class Templates:
-    """The pages of a service: its own directory first, then the kit's. `faces` finds an agency's face by code for error pages."""
+    """The pages of a service: its own directory first, then the kit's. `faces` finds an agency's face by code for error pages;
+    `waiting` tells what waits for its staff: path of a section → how many.
+    """
 
-    def __init__(self, *directories: Path, faces: Callable[[str], AgencyFace | None] | None = None) -> None:
+    def __init__(
+        self,
+        *directories: Path,
+        faces: Callable[[str], AgencyFace | None] | None = None,
+        waiting: Callable[[str], Mapping[str, int]] = lambda _: {},
+    ) -> None:
         self._faces = faces
+        self._waiting = waiting
         self.environment = Environment(
             loader=FileSystemLoader([*directories, HERE / "templates"]),
             autoescape=True,
@@ -121,22 +131,28 @@ class Templates:
         **context: Any,
     ) -> HTMLResponse:
         """A page. Every template has `agency`, `session` and `csrf` (of the signed-in member of staff, if any),
-        `navigation`, `public_navigation`, `path`, `trace`, and, unless given, `values` and `errors` (empty) and `flash` (None).
+        `navigation`, `public_navigation`, `path`, `trace`, `vouching` (what the form that is answered brought), and, unless
+        given, `values` and `errors` (empty) and `flash` (None).
         """
         session: Session | None = getattr(request.state, "session", None)
+        submitted: Submitted | None = getattr(request.state, "submitted", None)
         defaults: dict[str, Any] = {
             "agency": agency,
             "session": session,
             "csrf": getattr(request.state, "csrf", ""),
-            "navigation": sections_for(session, request.url.path) if session else (),
+            "navigation": sections_for(session, request.url.path, self._waiting(session.agency)) if session else (),
             "public_navigation": public_entries(agency.code, request.url.path) if agency else (),
             "path": request.url.path,
             "trace": current_trace(),
+            "vouching": submitted.vouching if submitted else Vouching(),
             "values": {},
             "errors": {},
             "flash": None,
         }
-        return HTMLResponse(self.render(name, **(defaults | context)), status, dict(headers or {}))
+        text = self.render(name, **(defaults | context))
+        # Autoescape makes sure that only our templates can have written this.
+        policy = {"Content-Security-Policy": WITH_SCRIPT} if '<script src="/static/' in text else {}
+        return HTMLResponse(text, status, {**(headers or {}), **policy})
 
     def face_for(self, request: Request) -> AgencyFace | None:
         """The face of the agency in the path, if it is one of ours."""

@@ -22,6 +22,9 @@ from kit.surveylinks import SurveyLinks
 from kit.web import Templates
 from kit.web.faces import faces_of
 from kit.web.front import front_of
+from kit.web.navigation import HELD as HELD_PAGE
+from kit.web.proof import SPEC as PROOFS
+from kit.web.proof import Proofs
 from services.intake import api, consumers, documents, entry, http
 from services.intake.announcements import Announcements
 from services.intake.attachments.domain import Allowed
@@ -30,6 +33,10 @@ from services.intake.attachments.store import UPLOADS, UploadStore
 from services.intake.attachments.usecases import Attachments
 from services.intake.codes import tracking_code
 from services.intake.groupcommit import GroupCommit
+from services.intake.moderation import http as moderation
+from services.intake.moderation.store import SPEC as HELD
+from services.intake.moderation.store import HeldStore
+from services.intake.moderation.usecases import keep_up
 from services.intake.ratelimits import REQUEST, rates_of
 from services.intake.settings import IntakeSettings
 from services.intake.site import http as site
@@ -44,6 +51,8 @@ from services.intake.usecases import Intake, publish_unrouted
 
 HERE = Path(__file__).parent
 TEMPLATES = (HERE / "templates", *sorted(HERE.glob("*/templates")))
+_HELD_EVERY = 10.0
+"""Seconds between counts of what is held."""
 _UNROUTED_CHECKS = 10
 """In the time after which an unrouted registration is published again."""
 _SWEEP_EVERY = 900.0
@@ -72,6 +81,7 @@ def bootstrap(
     )
     projections = Projections(database)
     registrations = RegistrationStore(outbox.collection)
+    held = HeldStore(database[HELD.name])
     store = FileStore(files)
     attachments = Attachments(
         store,
@@ -80,7 +90,7 @@ def bootstrap(
         allowed=Allowed(settings.attachment_count, settings.attachment_size, settings.attachment_total),
         scanner=scanner_at(settings.clamd),
         clock=clock,
-        in_use=registrations.has_file,
+        in_use=lambda key: _in_use(key, registrations, held),
     )
     intake = Intake(
         settings=settings,
@@ -98,6 +108,8 @@ def bootstrap(
         code=code,
         limits=Limits(database[RATES.name], secret, rates_of(settings)),
         answers=Answers(database[QUESTIONS.name]),
+        proofs=Proofs(database[PROOFS.name], secret, cost=settings.proof_cost, seconds=settings.proof_seconds),
+        held=held,
     )
     surveys = _surveys(intake, database)
     staff = StaffProjection(database[STAFF_SPEC.name])
@@ -114,12 +126,18 @@ def bootstrap(
         workers=(
             _every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: publish_unrouted(intake)),
             _every(_SWEEP_EVERY, attachments.sweep),
+            _every(_HELD_EVERY, lambda: keep_up(intake)),
             intake.limits.run,
         ),
         on_stop=(commits.drain,),
         needs_kafka=False,
     )
     return _application(intake, surveys, service, staff), service, intake
+
+
+async def _in_use(key: str, registrations: RegistrationStore, held: HeldStore) -> bool:
+    # In this order: what is released meanwhile is a registration before it is held no more.
+    return await held.has_file(key) or await registrations.has_file(key)
 
 
 def _surveys(intake: Intake, database: Database) -> Surveys:
@@ -138,7 +156,12 @@ def _surveys(intake: Intake, database: Database) -> Surveys:
 
 
 def _application(intake: Intake, surveys: Surveys, service: Service, staff: StaffProjection) -> FastAPI:
-    templates = Templates(*TEMPLATES, faces=faces_of(intake.agencies))
+    templates = Templates(
+        *TEMPLATES,
+        faces=faces_of(intake.agencies),
+        waiting=lambda agency: {HELD_PAGE: intake.waiting.get(agency, 0)},
+    )
+    templates.environment.globals["proofs"] = intake.proofs
     programs = api.router(intake)
     app = front_of(
         service,
@@ -149,6 +172,7 @@ def _application(intake: Intake, surveys: Surveys, service: Service, staff: Staf
         routers=(
             programs,
             surveys_desk.router(surveys, templates),
+            moderation.router(intake, templates),
             entry.router(intake, templates),
             site.router(intake, templates, load_emblems(intake.settings.agencies_dir, intake.agencies)),
             surveys_http.router(surveys, templates),

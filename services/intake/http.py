@@ -18,7 +18,7 @@ from kit.errors import Invalid, TooMany, Unavailable
 from kit.mongo import is_transient
 from kit.web import Submitted, Templates, current_trace, read_form
 from kit.web.faces import face_of
-from kit.web.middleware import WITH_SCRIPT, address_of
+from kit.web.middleware import address_of
 from services.intake import domain, printing, summary, views
 from services.intake.attachments.domain import FIELD
 from services.intake.attachments.scanner import SCANNER
@@ -92,7 +92,7 @@ class _Pages:
             attached = await self._intake.attachments.attach(agency, values["nonce"], submitted)
             if step is Step.SEND:
                 receipt = await self._register(profile, plan, submitted, values["nonce"], attached)
-                return self._page(request, profile, "receipt.html", headers=WITH_SCRIPT, **receipt_context(profile, receipt))
+                return self._page(request, profile, "receipt.html", **receipt_context(profile, receipt))
             return await self._not_yet_sent(request, profile, plan, submitted, values, attached, step)
         except (TooMany, Invalid, Unavailable) as error:
             if attached is None:
@@ -109,7 +109,8 @@ class _Pages:
 
     async def _register(self, profile: Agency, plan: str, submitted: Submitted, nonce: str, attached: Attached) -> Receipt:
         submission = _submission(profile, plan, submitted, attached)
-        return await register(self._intake, self._acting(profile), web_key(nonce, domain.payload_hash(submission)), submission)
+        key = web_key(nonce, domain.payload_hash(submission))
+        return await register(self._intake, self._acting(profile), key, submission, vouching=submitted.vouching)
 
     def _acting(self, profile: Agency) -> Acting:
         return Acting(profile.code, "registrant", self._intake.clock(), current_trace())
@@ -137,7 +138,6 @@ class _Pages:
             request,
             profile,
             "summary.html",
-            headers=WITH_SCRIPT,
             plan_id=plan,
             placement=placement,
             dialogue=views.dialogue_view(found, placement.dialogue, now) if placement.dialogue else None,
@@ -172,6 +172,8 @@ class _Pages:
             return self._page(request, profile, "lookup.html", status=429, headers=headers, values={"code": typed}, errors=errors)
         code = parse_code(typed)
         document = await self._intake.registrations.by_code(agency, code_hash(code or typed))
+        if document is None and (held := await self._intake.held.by_code(agency, code_hash(code or typed))) is not None:
+            return self._page(request, profile, "moderation/tracking.html", document=held)
         if document is None:
             errors = {"code": BAD_CODE if code is None else UNKNOWN_CODE}
             return self._page(request, profile, "lookup.html", status=404 if code else 422, values={"code": typed}, errors=errors)
@@ -229,7 +231,7 @@ class _Pages:
             profile,
             "form.html",
             status=status,
-            headers=WITH_SCRIPT | ({"Retry-After": str(retry_after)} if warning else {}),
+            headers={"Retry-After": str(retry_after)} if warning else {},
             form=profile.form,
             privacy=profile.privacy,
             plan_id=plan_id,

@@ -1,6 +1,6 @@
 """What intake counts beside the metrics of every service."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from contracts.model import Channel
 
@@ -12,3 +12,5 @@ ATTACHMENTS = Counter("intake_attachments_total", "Files that came with forms by
 for _outcome in ("kept", "refused", "infected", "unavailable"):
     ATTACHMENTS.labels(_outcome)
 PUBLISHED_AGAIN = Counter("intake_registrations_published_again_total", "Registrations that routing had not shown in time")
+HELD = Gauge("registrations_held", "Registrations that the office has to look at before they go on", ["agency"])
+HELD_OLDEST = Gauge("registrations_held_oldest_age_seconds", "Since when the oldest of them waits", ["agency"])

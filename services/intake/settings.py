@@ -55,6 +55,11 @@ class IntakeSettings(ServiceSettings):
     )
     rate_surveys: Rates = Field("60/minute;600/hour", description="Answers to the survey from one address; a counter has one")
     rate_all_surveys: Rates = Field("3000/minute", description="Answers to the survey of everybody together")
+    proof_cost: int = Field(
+        5_000, ge=0, le=100_000, description="Iterations in each try of a form's proof of work; 0 asks for none"
+    )
+    proof_seconds: int = Field(3_600, ge=900, description="How long a form's challenge is good; the page renews it by itself")
+    junk_days: int = Field(30, gt=0, description="After so many days what the office set aside as junk is erased")
     fonts_dir: Path = Field(
         Path(".local/cache/fonts"), description="Directory of the Liberation Serif files that documents are set in"
     )

@@ -17,9 +17,11 @@ from kit.clock import local_date
 from kit.limits import SPEC as RATES
 from kit.mongo import Collection, CollectionSpec, Database, Document, only_duplicates
 from kit.outbox import spec
+from kit.web.proof import SPEC as PROOFS
 from services.intake import domain
 from services.intake.attachments.store import UPLOADS
 from services.intake.domain import Dialogue, Plan
+from services.intake.moderation.store import SPEC as HELD
 from services.intake.site.domain import published
 from services.intake.site.store import INDEXES as PUBLIC_ANSWERS
 from services.intake.surveys.store import SPECS as SURVEYS
@@ -44,9 +46,11 @@ SPECS: tuple[CollectionSpec, ...] = (
     CASES,
     QUESTIONS,
     UPLOADS,
+    HELD,
     *SURVEYS,
     STAFF_SPEC,
     RATES,
+    PROOFS,
 )
 
 MOST_PLANS = 50
@@ -77,6 +81,11 @@ class RegistrationStore:
         query = {"alike": {"$in": list(keys)}, "agency": agency, "plan": plan, "_id": {"$ne": but}}
         fields = {"case_number": 1, "received_at": 1, "channel": 1, "person": 1, "status": 1}
         return await self._collection.find(query, fields).sort("received_at", -1).limit(limit).to_list(limit)
+
+    async def known(self, registrations: Sequence[UUID]) -> list[UUID]:
+        """Those of them that are registrations."""
+        found = self._collection.find({"_id": {"$in": list(registrations)}}, {"_id": 1})
+        return [document["_id"] for document in await found.to_list(len(registrations))]
 
     async def routed(self, registrations: Iterable[UUID]) -> None:
         """Routing has shown them."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -19,7 +19,9 @@ from kit.files import FileStore
 from kit.limits import Limits
 from kit.logging import get_logger
 from kit.mongo import Document, is_transient
-from kit.outbox import Outbox
+from kit.outbox import Act, Outbox
+from kit.web.forms import Vouching
+from kit.web.proof import Doubt, Proofs
 from services.intake import domain
 from services.intake.announcements import Announcements
 from services.intake.attachments.usecases import Attachments
@@ -28,10 +30,17 @@ from services.intake.documents import LETTER, RECEIVED, registration_fields
 from services.intake.domain import Entry, Placement, Plan, Submission, Window
 from services.intake.groupcommit import GroupCommit
 from services.intake.metrics import PUBLISHED_AGAIN, REGISTRATIONS
+from services.intake.moderation.domain import hold
+from services.intake.moderation.store import HeldStore
 from services.intake.ratelimits import check_registration, count_registration
 from services.intake.settings import IntakeSettings
 from services.intake.site.store import Answers
 from services.intake.store import CaseNumbers, Projections, RegistrationStore
+
+EXPIRED = (
+    "Trang đã mở quá lâu nên phần tự kiểm tra ngăn thư rác đã hết hạn. Nội dung Ông/Bà ghi vẫn còn trên trang này: "
+    "xin Ông/Bà bấm gửi lần nữa."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,10 @@ class Intake:
     limits: Limits
     answers: Answers
     """Published answers."""
+    proofs: Proofs
+    held: HeldStore
+    waiting: dict[str, int] = field(default_factory=dict)
+    """Held registrations by agency, as last counted."""
 
     def agency(self, code: str) -> Agency:
         """Raises `NotFound` for an agency that is not ours."""
@@ -74,13 +87,20 @@ class Receipt:
 
 
 async def register(
-    intake: Intake, acting: Acting, key: str, submission: Submission, *, channel: Channel = Channel.WEB
+    intake: Intake,
+    acting: Acting,
+    key: str,
+    submission: Submission,
+    *,
+    channel: Channel = Channel.WEB,
+    vouching: Vouching | None = None,
 ) -> Receipt:
     """Accept a whole form that came by itself (web, API): durable when this returns.
 
-    The same `key` with the same content is one registration, whatever has changed since it was kept. Raises `Invalid` (fields
-    wrong, not open yet), `NotFound` (plan), `Conflict` (the key was used for other content), `TooMany` (of this contact, or of
-    all) and `Unavailable` (not known to be kept: send it again).
+    The same `key` with the same content is one registration, whatever has changed since it was kept. A public form's `vouching`
+    decides whether it goes on at once or is held until the office has looked at it. Raises `Invalid` (fields wrong, not open
+    yet, its challenge expired), `NotFound` (plan), `Conflict` (the key was used for other content), `TooMany` (of this contact,
+    or of all) and `Unavailable` (not known to be kept: send it again).
     """
     entry = Entry(channel, acting.now)
     async with _answering(intake, channel):
@@ -89,11 +109,16 @@ async def register(
         try:
             plan, placement = await _admitted(intake, agency, submission, entry)
             check_registration(intake.limits, submission)
+            doubt = await intake.proofs.judge(vouching, key) if vouching is not None else None
+            if doubt is Doubt.EXPIRED:
+                raise Invalid({"proof": EXPIRED})
         except (Invalid, NotFound, TooMany):
             if (kept := await _kept_before(intake, agency, key, hashed, channel)) is None:
                 raise
             return kept
-        receipt = await _keep(intake, acting, agency, key, submission, entry, plan, placement, hashed, ())
+        if doubt is not None and (kept := await _kept_before(intake, agency, key, hashed, channel)) is not None:
+            return kept
+        receipt = await _keep(intake, acting, agency, key, submission, entry, plan, placement, hashed, (), doubt)
         if receipt.created:
             count_registration(intake.limits, submission)
         return receipt
@@ -153,6 +178,8 @@ async def _kept_before(intake: Intake, agency: Agency, key: str, hashed: bytes, 
     """
     registration = domain.registration_id(agency.code, key)
     document = await intake.commits.stored(registration, hashed)
+    if document is None and channel is Channel.WEB:
+        document = await intake.held.stored(registration, hashed)
     if document is None:
         return None
     REGISTRATIONS.labels(channel, "repeated").inc()
@@ -170,8 +197,11 @@ async def _keep(
     placement: Placement,
     hashed: bytes,
     incomplete: tuple[str, ...],
+    doubt: Doubt | None = None,
 ) -> Receipt:
-    """One durable write: the registration with the events that announce it and ask for its receipt."""
+    """One durable write: the registration with the events that announce it and ask for its receipt; with a doubt, the same
+    without events, among those that are held.
+    """
     registration = domain.registration_id(agency.code, key)
     code = intake.code(registration)
     fields = registration_fields(
@@ -185,10 +215,13 @@ async def _keep(
         incomplete=incomplete,
         decide_by=_decide_by(intake, agency, entry.received_at) if placement.late else None,
     )
-    acts = [acting.act(RECEIVED, at=entry.received_at, changes={"channel": entry.channel}), acting.act(LETTER)]
     alike = domain.alike_keys(agency.code, submission.plan, submission.person)
-    identity = {"payload_hash": hashed, "code_hash": code_hash(code), "alike": alike}
-    document = await intake.outbox.new(registration, agency.code, fields | identity, acts)
+    fields |= {"payload_hash": hashed, "code_hash": code_hash(code), "alike": alike}
+    document = await intake.outbox.new(registration, agency.code, fields, announcing(acting, fields))
+    if doubt is not None:
+        held = await intake.held.keep(hold(document, doubt))
+        REGISTRATIONS.labels(entry.channel, "held" if held.created else "repeated").inc()
+        return Receipt(held.created, code, held.document)
     written = await intake.commits.write(document)
     if written.created:
         intake.outbox.offer(written.document)
@@ -211,6 +244,12 @@ async def alike(intake: Intake, agency: str, key: str, submission: Submission) -
     if not keys:
         return []
     return await intake.registrations.alike(agency, submission.plan, keys, but=domain.registration_id(agency, key))
+
+
+def announcing(acting: Acting, fields: Document, **changes: str) -> list[Act]:
+    """The acts that announce a registration and ask for its receipt."""
+    received = acting.act(RECEIVED, at=fields["received_at"], changes={"channel": fields["channel"], **changes})
+    return [received, acting.act(LETTER)]
 
 
 async def receipt_of(intake: Intake, agency: str, registration: UUID) -> Receipt:

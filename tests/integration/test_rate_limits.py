@@ -1,11 +1,14 @@
 """Rates on real MongoDB and through intake's own pages: who asks too often is refused, others are not, what was typed stays."""
 
 import asyncio
+import contextlib
 import re
 from collections import Counter
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import uvicorn
 
 from kit import mongo
 from kit.errors import TooMany
@@ -63,6 +66,40 @@ async def test_200_requests_from_one_address_are_limited_and_others_are_not(mong
         assert "content-security-policy" in refused.headers
         assert "Có quá nhiều yêu cầu" in refused.text
         assert (await flooding.get("/healthz")).status_code == 200
+
+
+async def test_a_real_burst_from_one_address_is_limited_and_others_are_served(mongodb_url: str) -> None:
+    """200 requests at once through the running service, their addresses told by its proxy."""
+    async with (
+        running_intake(mongodb_url, rate_requests="50/minute") as running,
+        served(running) as url,
+        httpx.AsyncClient() as client,
+    ):
+
+        async def ask(address: str) -> int:
+            return (await client.get(f"{url}/son-la/tra-cuu", headers={"X-Forwarded-For": address})).status_code
+
+        flood = asyncio.gather(*(ask("203.0.113.9") for _ in range(200)))
+        quiet = [await ask(f"203.0.113.{20 + n % 10}") for n in range(50)]
+        statuses = Counter(await flood)
+        assert statuses.keys() == {200, 429}
+        assert 50 <= statuses[200] <= 100, "a minute may have ended meanwhile"
+        assert set(quiet) == {200}
+
+
+@contextlib.asynccontextmanager
+async def served(running: Running) -> AsyncIterator[str]:
+    """Intake on a port, behind a proxy whose word about addresses is taken."""
+    server = uvicorn.Server(uvicorn.Config(running.app, port=0, lifespan="off", log_config=None, forwarded_allow_ips="*"))
+    serving = asyncio.create_task(server.serve())
+
+    async def started() -> bool:
+        return server.started
+
+    await eventually(started)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    await serving
 
 
 async def test_a_form_too_many_comes_back_with_what_was_typed(mongodb_url: str) -> None:

@@ -1,9 +1,15 @@
 """The browser of the demonstration reads a page as a browser does."""
 
+from typing import Any
+from unittest.mock import AsyncMock, MagicMock
+
 import httpx
 import pytest
 
 from cli.browser import Page, UnexpectedAnswer
+from kit.web import AgencyFace, Templates
+from kit.web.forms import Vouching
+from kit.web.proof import Proofs
 
 HTML = """
 <h2>Thời hạn</h2>
@@ -55,3 +61,19 @@ def test_what_is_not_there_is_said(page: Page) -> None:
     for look in (lambda: page.form("xoa"), lambda: page.link("xoa"), lambda: page.table("Khác")):
         with pytest.raises(UnexpectedAnswer):
             look()
+
+
+async def test_a_form_is_proven_as_its_script_would_and_its_hidden_trap_stays_empty() -> None:
+    spent: Any = MagicMock()
+    spent.with_options.return_value.insert_one = AsyncMock()
+    proofs = Proofs(spent, b"s" * 40, cost=1, seconds=900)
+    pages = Templates()
+    pages.environment.globals["proofs"] = proofs
+    face = AgencyFace("son-la", "Sở Khoa học và Công nghệ tỉnh Sơn La")
+    html = pages.render("proof.html", agency=face, vouching=Vouching())
+    request = httpx.Request("GET", "http://localhost/son-la/phieu")
+    page = Page(httpx.Response(200, html=f'<form method="post">{html}</form>', request=request))
+    form = page.form(having="altcha")
+    form.prove()
+    assert form.value("trang_web") == ""
+    assert await proofs.judge(Vouching(form.value("altcha")), "one") is None

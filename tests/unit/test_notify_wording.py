@@ -110,6 +110,16 @@ def row_of_id(message: EmailMessage) -> str:
     return str(message["Message-ID"]).strip("<>").split("@")[0]
 
 
+@pytest.mark.parametrize("kind", list(LetterKind))
+async def test_what_somebody_typed_is_text_in_a_letter(kind: LetterKind) -> None:
+    hostile = {"name": "<script>alert(1)</script>", "organisation": "<img src=x onerror=a>"}
+    typed = COOPERATIVE.model_copy(update=hostile)
+    _, message = await composed(letter(kind, recipient=typed))
+    html = body(message, "html")
+    assert "<script" not in html
+    assert "<img" not in html
+
+
 @pytest.mark.parametrize("kind", [k for k in LetterKind if k not in STAFF_KINDS])
 async def test_a_body_is_addressed_as_one(kind: LetterKind) -> None:
     _, message = await composed(letter(kind, recipient=COOPERATIVE, fields=cooperative(FIELDS[kind])))

@@ -51,3 +51,12 @@ def test_a_registration_that_routing_lacks_stands_under_the_dialogue_it_chose() 
     lost = {CASE: {"agency": "son-la", "case_number": "SL-1", "dialogue": None}}
     result = compare(Found(lost, {}, {}, frozenset(), {}))
     assert result.lines["son-la", UNPLACED].received == 1
+
+
+def test_what_is_held_or_junk_is_counted_beside_and_is_no_difference() -> None:
+    row = {"agency": "son-la", "dialogue": "d1"}
+    states = ("waiting", "released", "junk", "junk", "junk")
+    held: dict[UUID, Any] = {uuid4(): {**row, "held": {"state": state}} for state in states}
+    result = compare(found(held=held | {CASE: {**row, "held": {"state": "released"}}}))
+    assert result.differences == []
+    assert dict(result.lines) == {("son-la", "d1"): Line(1, 1, 0, 1, 1, 0, 0, 1, 1, held=2, junk=3)}

@@ -1,0 +1,175 @@
+"""The proof of work in a real browser, under the pages' own policy: made while a person types, never in the way, never a wall."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+import uvicorn
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from tests.intake import PLAN, Running, running_intake
+
+pytestmark = [pytest.mark.stack, pytest.mark.browser]
+ELSEWHERE = "so-khcn.example"
+"""A name that leads here, but not by https: browsers compute nothing for such a page."""
+
+
+@dataclass
+class Site:
+    """Intake on a port, asking for proofs."""
+
+    intake: Running
+    port: int
+
+    def form(self, host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.port}/son-la/dang-ky/{PLAN}"
+
+    async def held(self) -> int:
+        return await self.intake.database["held"].count_documents({})
+
+
+@pytest_asyncio.fixture(scope="module")
+async def site(mongodb_url: str) -> AsyncIterator[Site]:
+    async with running_intake(mongodb_url, proof_cost=10) as intake:
+        server = uvicorn.Server(uvicorn.Config(intake.app, port=0, lifespan="off", log_config=None))
+        serving = asyncio.create_task(server.serve())
+        async with asyncio.timeout(20):
+            while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
+                await asyncio.sleep(0.02)
+        yield Site(intake, server.servers[0].sockets[0].getsockname()[1])
+        server.should_exit = True
+        await serving
+
+
+@pytest_asyncio.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        args = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1"]
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=args)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page on which nothing may go wrong unseen: no error of a script, nothing that the policy has to forbid."""
+    page = await browser.new_page(viewport={"width": 390, "height": 844})
+    page.set_default_timeout(15_000)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if "Security Policy" in message.text else None)
+    yield page
+    await page.close()
+    assert complaints == []
+
+
+async def fill(page: Page, name: str) -> None:
+    await page.get_by_label("Họ và tên").fill(name)
+    await page.locator("[name=address]").fill("Tổ 2, phường Tô Hiệu")
+    await page.locator("[name=phone]").fill("0912 345 678")
+    await page.locator("[name='sections.1']").fill("Hồ sơ đăng ký đề tài cần những giấy tờ gì?")
+    await page.locator("[name=consent]").check()
+
+
+async def send(page: Page) -> None:
+    await page.get_by_role("button", name="Gửi phiếu đăng ký").click()
+    await expect(page.get_by_role("heading", name="Đã tiếp nhận phiếu đăng ký")).to_be_visible()
+
+
+async def test_it_is_made_while_a_person_types_and_says_so(site: Site, page: Page) -> None:
+    before = await site.held()
+    await page.goto(site.form())
+    status = page.locator(".proof [role=status]")
+    await expect(status).to_contain_text("không phải làm gì thêm")
+    assert await page.locator("[name=altcha]").input_value() == "", "nothing is computed for who only reads"
+    await page.get_by_label("Họ và tên").press_sequentially("L")
+    await expect(status).to_have_text("Đã tự kiểm tra xong.")
+    await fill(page, "Lò Văn Gõ")
+    await send(page)
+    assert await site.held() == before
+    assert await page.get_by_text("kiểm tra phiếu trước khi chuyển").count() == 0
+
+
+async def test_who_is_faster_than_the_proof_waits_for_it_and_then_it_is_sent(site: Site, page: Page) -> None:
+    before = await site.held()
+    delayed: list[bool] = []
+
+    async def late(route: object) -> None:
+        delayed.append(True)
+        await asyncio.sleep(0.3)
+        await route.continue_()  # type: ignore[attr-defined]
+
+    await page.route("**/altcha-worker.js*", late)
+    await page.goto(site.form())
+    await fill(page, "Lò Văn Nhanh")
+    await send(page)
+    assert delayed
+    assert await site.held() == before
+
+
+async def test_after_two_hours_the_challenge_is_renewed_by_itself(site: Site, page: Page) -> None:
+    before = await site.held()
+    await page.clock.install()
+    await page.goto(site.form())
+    await fill(page, "Lò Văn Chậm")
+    await expect(page.locator("[name=altcha]")).not_to_have_value("")
+    first = await page.locator("[name=altcha]").input_value()
+    await page.clock.fast_forward("02:00:00")
+    async with page.expect_request("**/thu-thach"):
+        await page.get_by_role("button", name="Gửi phiếu đăng ký").click()
+    await expect(page.get_by_role("heading", name="Đã tiếp nhận phiếu đăng ký")).to_be_visible()
+    assert await site.held() == before
+    assert first
+
+
+async def test_going_back_and_sending_something_else_takes_another_proof(site: Site, page: Page) -> None:
+    before = await site.held()
+    await page.goto(site.form())
+    await fill(page, "Lò Văn Lại")
+    await send(page)
+    await page.go_back()
+    await fill(page, "Lò Văn Lại Lần Nữa")
+    await send(page)
+    assert await site.held() == before
+
+
+async def test_a_mistake_is_put_right_and_a_keyboard_never_meets_the_trap(site: Site, page: Page) -> None:
+    before = await site.held()
+    await page.goto(site.form())
+    await fill(page, "Lò Văn Sửa")
+    await page.locator("[name=phone]").fill("12")
+    await page.get_by_role("button", name="Gửi phiếu đăng ký").click()
+    await expect(page.locator("#loi-phone")).to_be_visible()
+    await page.locator("[name=phone]").fill("0912 345 678")
+    await page.locator("[name=consent]").focus()
+    await page.keyboard.press("Tab")
+    assert await page.evaluate("document.activeElement.innerText") == "Gửi phiếu đăng ký"
+    trap = page.locator("[name=trang_web]")
+    assert not re.search("trang_web|Xin để trống", await page.locator("form").aria_snapshot())
+    box = await trap.bounding_box()
+    assert box is None or box["x"] + box["width"] < 0
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Đã tiếp nhận phiếu đăng ký")).to_be_visible()
+    assert await site.held() == before
+
+
+@pytest.mark.parametrize("way", ["no script", "no secure context"])
+async def test_without_it_the_form_is_taken_and_the_person_told(site: Site, browser: Browser, way: str) -> None:
+    before = await site.held()
+    page = await browser.new_page(java_script_enabled=way != "no script", viewport={"width": 390, "height": 844})
+    page.set_default_timeout(15_000)
+    await page.goto(site.form(ELSEWHERE if way == "no secure context" else "127.0.0.1"))
+    await expect(page.get_by_text("Ông/Bà vẫn gửi được: Văn phòng Sở xem trước khi chuyển")).to_be_visible()
+    await fill(page, f"Người Thử {way}")
+    await send(page)
+    await expect(page.get_by_role("heading", name="Văn phòng Sở kiểm tra phiếu trước khi chuyển")).to_be_visible()
+    assert await site.held() == before + 1
+    code = await page.locator("p.code").inner_text()
+    await page.get_by_role("navigation").get_by_role("link", name="Tra cứu phiếu").click()
+    await page.get_by_label("Mã tra cứu").fill(code)
+    await page.get_by_role("button", name="Xem tình hình xử lý").click()
+    await expect(page.get_by_text("Đang được kiểm tra trước khi chuyển")).to_be_visible()
+    await page.close()
