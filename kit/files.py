@@ -41,6 +41,11 @@ class FileStore:
             await self._bucket.upload_from_stream_with_id(key, name, io.BytesIO(content), metadata=metadata)
         return FileRef(key=key, sha256=digest, name=name, media_type=media_type, size=len(content))
 
+    async def delete(self, key: str) -> None:
+        """Remove a file for good; one that is not there is gone already."""
+        with contextlib.suppress(NoFile):
+            await self._bucket.delete(key)
+
     async def get(self, file: FileRef) -> bytes:
         """The content, checked against its SHA-256. Raises `NotFound`, or `Transient` when it is not (yet) whole."""
         buffer = io.BytesIO()

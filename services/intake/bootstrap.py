@@ -22,8 +22,11 @@ from kit.web import Templates
 from kit.web.faces import faces_of
 from kit.web.front import front_of
 from services.intake import api, consumers, documents, entry, http
+from services.intake.after import http as after
 from services.intake.announcements import Announcements
 from services.intake.codes import tracking_code
+from services.intake.data_requests import http as data_requests
+from services.intake.data_requests.store import requests_outbox
 from services.intake.groupcommit import GroupCommit
 from services.intake.ratelimits import REQUEST, rates_of
 from services.intake.settings import IntakeSettings
@@ -46,9 +49,10 @@ def bootstrap(
     agencies = load_agencies(settings.agencies_dir)
     secret = settings.code_secret.get_secret_value().encode()
     code = lru_cache(maxsize=_CODES_KEPT)(partial(tracking_code, secret))
+    outbox_clock = ServerClock(database)
     outbox = Outbox(
         database[REGISTRATIONS.name],
-        ServerClock(database),
+        outbox_clock,
         source="intake",
         render=documents.renderer(code),
         subject=documents.subject,
@@ -71,6 +75,7 @@ def bootstrap(
         files=FileStore(files),
         code=code,
         limits=Limits(database[RATES.name], secret, rates_of(settings)),
+        requests=requests_outbox(database, outbox_clock),
     )
     staff = StaffProjection(database[STAFF_SPEC.name])
     service = Service(
@@ -81,7 +86,7 @@ def bootstrap(
         database=database,
         files=files,
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
-        outboxes=(outbox,),
+        outboxes=(outbox, intake.requests),
         subscriptions=consumers.subscriptions(projections, intake.registrations, staff),
         workers=(_every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: publish_unrouted(intake)), intake.limits.run),
         on_stop=(commits.drain,),
@@ -99,7 +104,13 @@ def _application(intake: Intake, service: Service, staff: StaffProjection) -> Fa
         templates=templates,
         directory=staff,
         clock=intake.clock,
-        routers=(programs, entry.router(intake, templates), http.router(intake, templates)),
+        routers=(
+            programs,
+            data_requests.router(intake, templates),
+            entry.router(intake, templates),
+            after.router(intake, templates),
+            http.router(intake, templates),
+        ),
         docs=True,
         admit=partial(intake.limits.count, REQUEST),
     )

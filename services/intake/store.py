@@ -18,6 +18,7 @@ from kit.limits import SPEC as RATES
 from kit.mongo import Collection, CollectionSpec, Database, Document, only_duplicates
 from kit.outbox import spec
 from services.intake import domain
+from services.intake.data_requests.store import REQUESTS
 from services.intake.domain import Dialogue, Plan
 
 REGISTRATIONS = spec(
@@ -30,7 +31,7 @@ PLANS = CollectionSpec("plans", (IndexModel([("agency", 1), ("year", -1)], name=
 DIALOGUES = CollectionSpec("dialogues", (IndexModel([("agency", 1), ("plan", 1), ("ordinal", 1)], name="by_plan"),))
 CASES = CollectionSpec("cases")
 QUESTIONS = CollectionSpec("questions", (IndexModel([("agency", 1), ("case", 1)], name="by_case"),))
-SPECS: tuple[CollectionSpec, ...] = (REGISTRATIONS, COUNTERS, PLANS, DIALOGUES, CASES, QUESTIONS, STAFF_SPEC, RATES)
+SPECS: tuple[CollectionSpec, ...] = (REGISTRATIONS, REQUESTS, COUNTERS, PLANS, DIALOGUES, CASES, QUESTIONS, STAFF_SPEC, RATES)
 
 MOST_PLANS = 50
 """Newest plans of an agency that the public site shows: decades of them, at one or two a year."""

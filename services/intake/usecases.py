@@ -50,6 +50,8 @@ class Intake:
     code: Callable[[UUID], str]
     """The tracking code of a registration."""
     limits: Limits
+    requests: Outbox
+    """Requests about personal data."""
 
     def agency(self, code: str) -> Agency:
         """Raises `NotFound` for an agency that is not ours."""
