@@ -41,11 +41,6 @@ class FileStore:
             await self._bucket.upload_from_stream_with_id(key, name, io.BytesIO(content), metadata=metadata)
         return FileRef(key=key, sha256=digest, name=name, media_type=media_type, size=len(content))
 
-    async def delete(self, key: str) -> None:
-        """Remove a file for good; one that is not there is gone already."""
-        with contextlib.suppress(NoFile):
-            await self._bucket.delete(key)
-
     async def get(self, file: FileRef) -> bytes:
         """The content, checked against its SHA-256. Raises `NotFound`, or `Transient` when it is not (yet) whole."""
         buffer = io.BytesIO()
@@ -57,3 +52,8 @@ class FileStore:
         if sha256(content).hexdigest() != file.sha256:
             raise Transient("file differs from its checksum")
         return content
+
+    async def delete(self, key: str) -> None:
+        """Remove a file, whole or half written; one that is not there is as good as removed."""
+        with contextlib.suppress(NoFile):
+            await self._bucket.delete(key)

@@ -28,6 +28,7 @@ SECTIONS = (
     Section("Kế hoạch", "can-bo/ke-hoach", frozenset({Role.OFFICE, Role.LEADERSHIP}), covers=("can-bo/doi-thoai",)),
     Section("Hạn chế", "can-bo/han-che", permission=READ_SEALED),
     Section("Tiếp nhận", "tiep-nhan/", frozenset({Role.OFFICE})),
+    Section("Dữ liệu cá nhân", "tiep-nhan/yeu-cau-du-lieu", frozenset({Role.OFFICE})),
     Section("Văn thư", "van-thu/", frozenset({Role.OFFICE})),
     Section("Báo cáo", "bao-cao/", frozenset({Role.OFFICE, Role.HEAD, Role.LEADERSHIP, Role.CONTROL})),
     Section("Lịch", "can-bo/lich", frozenset({Role.OFFICE})),

@@ -1,11 +1,11 @@
 """Events that notify listens to, each translated into a use case and nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from contracts import topics
-from contracts.envelope import Event
+from contracts.envelope import Event, Payload
 from contracts.events import models
 from contracts.model import Recipient, RegistrationState
 from contracts.views import Contact
@@ -16,6 +16,8 @@ from services.notify import usecases
 from services.notify.usecases import Correction, Desk
 
 ERASING = "registration.erased.v1"
+VIEWS: Mapping[type[Payload], type[Payload]] = {RegistrationState: Contact}
+"""Of a registration no more is read than whom letters go to."""
 _LETTERS = (topics.INTAKE_LETTERS, topics.ROUTING_LETTERS, topics.REPORTING_LETTERS)
 
 
@@ -48,7 +50,7 @@ def subscriptions(desk: Desk, staff: StaffProjection) -> list[Subscription]:
     async def accounts(events: Sequence[Event[Any]], _reject: Reject) -> None:
         await staff.apply(events)
 
-    registration_models = models(topics.REGISTRATIONS, views={RegistrationState: Contact})
+    registration_models = models(topics.REGISTRATIONS, views=VIEWS)
     return [
         Subscription("letters", _LETTERS, models(*_LETTERS), letters),
         Subscription("registrations", (topics.REGISTRATIONS,), registration_models, registrations),

@@ -1,5 +1,6 @@
-"""What routing makes of a registrant's changes: replaced before the transfer, added afterwards, kept when all is over; and that an
-erasure leaves no text, wherever the question was.
+"""What routing makes of a registrant's changes: replaced before the transfer, added afterwards, kept when all is over.
+
+An erasure leaves no text, wherever the question was.
 """
 
 from typing import Any

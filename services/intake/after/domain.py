@@ -245,7 +245,7 @@ def replied(document: Document, acting: Acting, reply: AttendanceReply) -> Chang
     return _changed(document, acting, f"attendance_{reply.answer}", {"answer": reply.answer}, letters, attendance_reply=new)
 
 
-PERSONAL = ("first_contact", "letters", "attendance_reply", "withdrawal_reason", "contact_changed_at", "person", "files")
+PERSONAL = ("person", "files", "alike", "first_contact", "contact_changed_at", "letters", "attendance_reply", "withdrawal_reason")
 
 
 def erased(document: Document, acting: Acting) -> Change | None:
