@@ -1,7 +1,7 @@
 """The life of a request to see or delete one's data (law: personal data; a person decides). Pure.
 
 A request document: `registration`, `case_number`, `kind` (of registrant), `what` (see | delete), `note` (what the person added),
-`person` and `preferred_way` (whom letters go to; gone with the person's data), `asked_at`, `answer` and `due` (clocks as JSON:
+`person` and `preferred_way` (whom letters go to; gone with the person's data), `asked_at`, `answer` and `completion` (clocks as JSON:
 due_on, due_at, explanation), `state`, `extended`, `reason` (why refused or extended, as the person reads it), `sort_at`, `steps`.
 
     received → granted | partly | refused;  granted, partly → done;  extended once, while open and in time
@@ -55,7 +55,7 @@ def new_request(registration: Document, acting: Acting, what: What, note: str, a
         "preferred_way": registration["preferred_way"],
         "asked_at": acting.now,
         "answer": _clock(answer),
-        "due": _clock(due),
+        "completion": _clock(due),
         "state": State.RECEIVED.value,
         "extended": False,
         "reason": "",
@@ -86,7 +86,7 @@ def running(document: Document) -> Document | None:
     """The clock that runs now: until the decision its own, then the one for doing it."""
     if not is_open(document):
         return None
-    clock: Document = document["answer" if state_of(document) is State.RECEIVED else "due"]
+    clock: Document = document["answer" if state_of(document) is State.RECEIVED else "completion"]
     return clock
 
 
@@ -103,17 +103,17 @@ def decided(document: Document, acting: Acting, to: State, reason: str) -> Chang
         raise Conflict("it has been decided")
     if to is not State.GRANTED:
         _needs(reason)
-    sort_at = document["due"]["due_at"] if to in AGREED else None
+    sort_at = document["completion"]["due_at"] if to in AGREED else None
     return _moved(document, acting, to.value, state=to.value, reason=reason.strip(), sort_at=sort_at)
 
 
 def extended(document: Document, acting: Acting, due: Deadline, reason: str) -> Change:
     """Once, before the time is over, with a reason: the time for doing it. Raises `Conflict`, `Invalid`."""
     _needs(reason)
-    if not is_open(document) or document["extended"] or acting.now >= document["due"]["due_at"]:
+    if not is_open(document) or document["extended"] or acting.now >= document["completion"]["due_at"]:
         raise Conflict("it cannot be extended any more")
     sort_at = document["sort_at"] if state_of(document) is State.RECEIVED else due.due_at
-    return _moved(document, acting, TO_EXTEND, extended=True, due=_clock(due), reason=reason.strip(), sort_at=sort_at)
+    return _moved(document, acting, TO_EXTEND, extended=True, completion=_clock(due), reason=reason.strip(), sort_at=sort_at)
 
 
 def done(document: Document, acting: Acting) -> Change | None:
@@ -147,7 +147,7 @@ def letter(document: Document, entry: Document) -> LetterState:
     person = Person.model_validate(document["person"]) if document.get("person") else None
     said = entry["changes"]["step"]
     ways = _ways(person, document.get("preferred_way")) if person else ()
-    clock = document["answer"] if said == State.RECEIVED else document["due"]
+    clock = document["answer"] if said == State.RECEIVED else document["completion"]
     tells_time = said in (State.RECEIVED, *AGREED, TO_EXTEND)
     fields = DataRequestFields(
         registrant=document["kind"],

@@ -142,7 +142,7 @@ class _Desk:
             "view": views.request_view(asked, now),
             "registrant": (asked.get("person") or {}).get("name", ""),
             "may_decide": state is State.RECEIVED,
-            "may_extend": domain.is_open(asked) and not asked["extended"] and now < asked["due"]["due_at"],
+            "may_extend": domain.is_open(asked) and not asked["extended"] and now < asked["completion"]["due_at"],
             "may_finish": state in domain.AGREED,
             "may_copy": asked["what"] == "see" and state in (*domain.AGREED, State.DONE),
             "timeline": [(s["at"], STEPS[s["state"]], "") for s in asked["steps"]],

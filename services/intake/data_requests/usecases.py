@@ -69,7 +69,7 @@ async def extend(intake: Intake, acting: Acting, request: UUID, reason: str) -> 
 
 def _last_moment(document: Document) -> datetime:
     """The day of the old deadline counts as the first day of the extension's, so the count begins on it."""
-    end: datetime = document["due"]["due_at"]
+    end: datetime = document["completion"]["due_at"]
     return end - timedelta(seconds=1)
 
 
