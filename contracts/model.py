@@ -131,7 +131,7 @@ class SectionText(Payload):
     no: int = Field(ge=1)
     title: str
     text: str
-    additions: tuple[Addition, ...] = ()
+    additions: tuple[Addition, ...] | None = None
 
 
 class AttendanceReply(Payload):

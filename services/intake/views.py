@@ -253,7 +253,7 @@ def _changeable(view: QuestionView, section: Document, question: QuestionStateDa
         return view
     taken = question.amendments[-1] if question and question.amendments else None
     words = f"{_TAKEN[taken.taken_as]} lúc {format_moment(taken.at)}" if taken else ""
-    return replace(view, additions=section.get("additions", ()), amendment=words)
+    return replace(view, additions=section.get("additions") or (), amendment=words)
 
 
 _TAKEN: Mapping[str, str] = {

@@ -176,7 +176,7 @@ def test_additions_are_kept_beside_the_text_and_a_double_click_adds_once() -> No
     for text in ("Một", "Một", "Hai"):
         document = after(document, domain.changed_section(document, acting(), 1, "Mục 1", text, Mode.ADD))
     state = RegistrationState.model_validate(document)
-    assert (state.sections[0].text, [a.text for a in state.sections[0].additions]) == (TEXT, ["Một", "Hai"])
+    assert (state.sections[0].text, [a.text for a in state.sections[0].additions or ()]) == (TEXT, ["Một", "Hai"])
 
 
 def test_a_new_section_stands_in_the_forms_order_and_is_filled_once() -> None:

@@ -169,15 +169,15 @@ def _last(section: Document | None) -> str | None:
 def _with(section: Document, acting: Acting, text: str, how: Mode) -> Document:
     if how is Mode.AMEND:
         return {**section, "text": text}
-    return {**section, "additions": [*section.get("additions", ()), {"at": acting.now, "text": text}]}
+    return {**section, "additions": [*(section.get("additions") or ()), {"at": acting.now, "text": text}]}
 
 
 TOO_MUCH = "Phiếu đã có quá nhiều nội dung. Xin Ông/Bà gửi phần còn lại bằng văn bản đến Văn phòng Sở."
 
 
 def _check_length(sections: Sequence[Document]) -> None:
-    texts = [t for s in sections for t in (s["text"], *(a["text"] for a in s.get("additions", ())))]
-    if sum(map(len, texts)) > LONGEST or any(len(s.get("additions", ())) > MOST_ADDITIONS for s in sections):
+    texts = [t for s in sections for t in (s["text"], *(a["text"] for a in s.get("additions") or ()))]
+    if sum(map(len, texts)) > LONGEST or any(len(s.get("additions") or ()) > MOST_ADDITIONS for s in sections):
         raise Invalid({"text": TOO_MUCH})
 
 

@@ -1,7 +1,7 @@
 """The life of a request to see or delete one's data (law: personal data; a person decides). Pure.
 
 A request document: `registration`, `case_number`, `kind` (of registrant), `what` (see | delete), `note` (what the person added),
-`person` and `preferred_way` (whom letters go to; gone with the person's data), `asked_at`, `answer` and `completion` (clocks as JSON:
+`person` and `preferred_way` (whom letters go to; gone with the person's data), `asked_at`, `answer` and `completion` (clocks:
 due_on, due_at, explanation), `state`, `extended`, `reason` (why refused or extended, as the person reads it), `sort_at`, `steps`.
 
     received → granted | partly | refused;  granted, partly → done;  extended once, while open and in time

@@ -26,9 +26,13 @@ DONE: Mapping[str, str] = {
     "xong": "Đã ghi nhận thực hiện xong.",
 }
 CONFLICT = "Yêu cầu này không còn ở bước đó; điều vừa nhập chưa được ghi."
-STEPS: Mapping[str, str] = {s.value: words for s, (words, _) in views.REQUEST_STATES.items()} | {
+STEPS: Mapping[str, str] = {
     State.RECEIVED.value: "Tiếp nhận yêu cầu",
-    "extended": "Gia hạn",
+    State.GRANTED.value: "Đồng ý",
+    State.PARTLY.value: "Đồng ý một phần",
+    State.REFUSED.value: "Không thực hiện",
+    State.DONE.value: "Thực hiện xong",
+    domain.TO_EXTEND: "Gia hạn",
 }
 
 

@@ -116,7 +116,7 @@ def copy_of(
             "no": s["no"],
             "title": s["title"],
             "text": s["text"],
-            "additions": [{"at": a["at"].isoformat(), "text": a["text"]} for a in s.get("additions", ())],
+            "additions": [{"at": a["at"].isoformat(), "text": a["text"]} for a in s.get("additions") or ()],
         }
         for s in registration["sections"]
     ]

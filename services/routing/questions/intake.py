@@ -153,13 +153,14 @@ def _may_vanish(document: Document) -> bool:
 def _amendment(event: Registration, document: Document, section: SectionText) -> domain.Amendment:
     found = digest(section.text)
     is_new = found != document.get("digest")
+    known = section.additions or ()
     return domain.Amendment(
         n=event.sequence,
         at=event.time,
         text=section.text if is_new else None,
         digest=found if is_new else None,
-        additions=[added.text for added in section.additions[document.get("additions_taken", 0) :]],
-        taken=len(section.additions),
+        additions=[added.text for added in known[document.get("additions_taken", 0) :]],
+        taken=len(known),
     )
 
 
