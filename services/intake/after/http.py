@@ -16,6 +16,7 @@ from kit.errors import Conflict, Invalid, NotFound, StaleForm, TooMany, Unavaila
 from kit.mongo import Document, is_transient
 from kit.web import Submitted, Templates, current_trace, read_form
 from kit.web.middleware import address_of
+from kit.web.rendering import format_phone
 from services.intake import views
 from services.intake.after import domain, forms, usecases
 from services.intake.after.domain import Mode, Situation
@@ -405,7 +406,8 @@ def _no_more(_profile: Agency, _document: Document, _situation: Situation) -> Ma
 
 
 def _contact_values(document: Document) -> Mapping[str, str]:
-    return dict(document.get("person") or {})
+    person = document.get("person") or {}
+    return {**person, "phone": format_phone(person.get("phone", ""))}
 
 
 def _contact_fields(profile: Agency, _document: Document, _situation: Situation) -> Mapping[str, Any]:
