@@ -238,8 +238,10 @@ def question_views(
         for n, part in enumerate(parts):
             title = f"{section['no']}. {section['title']}" + (f" (phần {n + 1})" if n else "")
             question = questions.get(part)
-            if n == 0 and question is None and section["no"] in document.get("withdrawn_sections", ()):
-                views.append(QuestionView(title, section["text"], _STATES[QuestionState.WITHDRAWN], "neutral"))
+            if section["no"] in document.get("withdrawn_sections", ()) and (
+                question is None or question.state not in CLOSED_STATES
+            ):
+                views.append(QuestionView(title, "", _STATES[QuestionState.WITHDRAWN], "neutral"))  # routing hears of it yet
                 continue
             view = question_view(title, section["text"] if n == 0 else "", question, now)
             views.append(_changeable(view, section, question, (modes or {}).get(section["no"], "none")) if n == 0 else view)

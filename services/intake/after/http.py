@@ -153,7 +153,8 @@ class _Pages:
         profile = self._intake.agency(agency)
 
         async def again(visit: Visit, document: Document, typed: Submitted, **context: Any) -> Response:
-            return await self._page(request, profile, visit, document, found, typed.values, **context)
+            chosen = typed.lists.get("sections", ())
+            return await self._page(request, profile, visit, document, found, typed.values, chosen=chosen, **context)
 
         return await self._act(request, profile, found.act, again)
 
@@ -289,6 +290,7 @@ class _Pages:
             "warning": "",
             "errors": {},
             "asked": None,
+            "chosen": (),
             "offered": task.offered(document, situation),
             "labels": {},
         }
