@@ -286,6 +286,33 @@ class OverdueFields(LetterFields):
     escalated_after: int | None = Field(None, ge=1, description="From which overdue day the leadership is told")
 
 
+class AmendedFields(LetterFields):
+    """amended (from intake): a short confirmation of what the registrant changed after registering. Quotes nothing."""
+
+    what: Literal["amended", "added", "contact", "way", "attendance", "withdrawn", "withdrawn_all"]
+    at: AwareDatetime
+    sections: tuple[str, ...] = Field((), description="Titles of the sections concerned")
+    answer: str = Field("", description="attendance: coming, substitute or absent")
+
+
+class ContactChangedFields(LetterFields):
+    """contact_changed (from intake): to the address that was replaced. Does not show the new one."""
+
+    at: AwareDatetime
+
+
+class DataRequestFields(LetterFields):
+    """data_request (from intake): each step of a request to see or delete one's data."""
+
+    what: Literal["see", "delete"]
+    step: Literal["received", "granted", "partly", "refused", "extended", "done"]
+    asked_at: AwareDatetime
+    answer_by: date | None = None
+    due_on: date | None = None
+    explanation: str = Field("", description="How the day was counted")
+    reason: str = Field("", description="Why it is refused, in part or wholly, or takes longer")
+
+
 FIELDS: Mapping[LetterKind, type[LetterFields]] = {
     LetterKind.RECEIPT: ReceiptFields,
     LetterKind.LATE: LateFields,
@@ -306,4 +333,7 @@ FIELDS: Mapping[LetterKind, type[LetterFields]] = {
     LetterKind.OVERDUE: OverdueFields,
     LetterKind.EXTENDED: ExtendedFields,
     LetterKind.DATE_FIXED: DateFixedFields,
+    LetterKind.AMENDED: AmendedFields,
+    LetterKind.CONTACT_CHANGED: ContactChangedFields,
+    LetterKind.DATA_REQUEST: DataRequestFields,
 }

@@ -6,7 +6,7 @@ question's events carry ids and state only (D6).
 
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -125,12 +125,31 @@ class Person(Payload):
     organisation: str = ""
 
 
+class Addition(Payload):
+    """What the registrant added to a section after its question had gone to a unit."""
+
+    at: AwareDatetime
+    text: str
+
+
 class SectionText(Payload):
     """One filled section of the form."""
 
     no: int = Field(ge=1)
     title: str
     text: str
+    additions: tuple[Addition, ...] | None = None
+
+
+class AttendanceReply(Payload):
+    """What an invited person says about coming (D9, D11). It holds for the meeting at that moment alone."""
+
+    at: AwareDatetime
+    answer: Literal["coming", "substitute", "absent"]
+    substitute: str = Field("", description="Who comes instead")
+    reason: str = Field("", description="Why the person does not come: noted if given, never required")
+    dialogue: str | None = None
+    starts_at: AwareDatetime | None = Field(None, description="The moment the invitation named")
 
 
 class FileRef(Payload):
@@ -161,6 +180,10 @@ class RegistrationState(Payload):
     incomplete: tuple[str, ...] = Field((), description="Fields a paper left out")
     status: str = Field("received", description="received | withdrawn | erased")
     steps: tuple[Step, ...] = ()
+    withdrawn_sections: tuple[int, ...] = Field((), description="Sections that the person took back, each by itself")
+    withdrawal_reason: str = Field("", description="If the person gave one")
+    contact_changed_at: AwareDatetime | None = Field(None, description="When `person` was corrected last; letters follow it")
+    attendance_reply: AttendanceReply | None = None
 
 
 class FeedbackState(Payload):
@@ -287,6 +310,7 @@ class CaseState(Payload):
     invitation_number: str | None = None
     speaking_order: int | None = None
     attendance: str | None = Field(None, description="attended | substitute | absent")
+    attendance_reply: str | None = Field(None, description="What the person said before: coming | substitute | absent")
     steps: tuple[Step, ...] = ()
 
 
@@ -308,6 +332,13 @@ class Transfer(Payload):
     n: int
     unit: str
     at: AwareDatetime
+
+
+class Amendment(Payload):
+    """What routing made of a change of the registrant's: a question before its transfer is replaced, afterwards added to."""
+
+    at: AwareDatetime
+    taken_as: Literal["replaced", "added", "late"] = Field(description="late: the question had been answered before")
 
 
 class QuestionStateData(Payload):
@@ -336,6 +367,7 @@ class QuestionStateData(Payload):
     published_on: date | None = Field(None, description="None while it is not public")
     merged_into: UUID | None = None
     parent: UUID | None = None
+    amendments: tuple[Amendment, ...] = ()
     steps: tuple[Step, ...] = ()
 
 
@@ -371,6 +403,9 @@ class LetterKind(StrEnum):
     OVERDUE = "overdue"
     EXTENDED = "extended"
     DATE_FIXED = "date_fixed"
+    AMENDED = "amended"
+    CONTACT_CHANGED = "contact_changed"
+    DATA_REQUEST = "data_request"
 
 
 SEALED_KINDS = frozenset({LetterKind.COMPLAINT_GUIDANCE, LetterKind.DENUNCIATION_PASSED})

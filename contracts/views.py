@@ -1,4 +1,4 @@
-"""Narrow views of events for readers that must not see personal data: reporting decodes with these, so it cannot keep them."""
+"""Narrow views of events: a reader decodes with these what it needs and cannot keep more. Reporting's hold no personal data."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -11,6 +11,7 @@ from contracts.model import (
     Channel,
     Clock,
     FeedbackState,
+    Person,
     QuestionState,
     QuestionStateData,
     RegistrantKind,
@@ -39,6 +40,14 @@ class RegistrationFigures(Payload):
     incomplete: tuple[str, ...] = ()
     status: str = "received"
     steps: tuple[Step, ...] = ()
+
+
+class Contact(Payload):
+    """Of a registration what notify needs: whom letters go to, once that was corrected. No texts, no files."""
+
+    person: Person | None = None
+    contact_changed_at: AwareDatetime | None = None
+    status: str = "received"
 
 
 class FeedbackFigures(Payload):

@@ -350,6 +350,10 @@ class Deadlines(Model):
     denunciation_handling: Deadline = Field(description="D6: first handling")
     feedback_forward: Deadline = Field(description="K2: feedback outside competence is forwarded")
     feedback_answer: Deadline = Field(description="K2: feedback is answered")
+    data_answer: Deadline = Field(description="Personal data: a request to see or delete them is decided")
+    data_see: Deadline = Field(description="Personal data: a copy is given")
+    data_delete: Deadline = Field(description="Personal data: they are deleted")
+    data_extension: Deadline = Field(description="Personal data: by how much the time is extended, once")
 
 
 class Reminders(Model):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
+from pymongo import IndexModel
 from uuid_utils.compat import uuid5
 
 from contracts.model import LetterState
@@ -16,7 +17,7 @@ from kit.outbox import Outbox, spec
 
 _LETTERS = UUID("6f0cf1f0-5d0d-5a83-9a0e-0c7a4f2f9a11")
 COLLECTION = "letters"
-SPEC: CollectionSpec = spec(COLLECTION)
+SPEC: CollectionSpec = spec(COLLECTION, IndexModel([("agency", 1), ("letter.case", 1)], name="by_case"))
 
 
 def letter_id(agency: str, letter_key: str) -> UUID:
@@ -44,6 +45,15 @@ class LetterDesk:
         documents = [await self._document(acting, letter) for letter in letters]
         for start in range(0, len(documents), 200):
             await self._outbox.insert_many(documents[start : start + 200])
+
+    async def erase(self, agency: str, case: UUID) -> None:
+        """Remove whom the letters about a case went to and what they said. notify has heard of the erasure by itself, so no event
+        tells it; published again, they are withdrawn.
+        """
+        gone: dict[str, Any] = {"recipient": None, "ways": [], "fields": {}, "files": [], "status": "withdrawn"}
+        await self._outbox.collection.update_many(
+            {"agency": agency, "letter.case": case}, {"$set": {f"letter.{name}": value for name, value in gone.items()}}
+        )
 
     async def _document(self, acting: Acting, letter: LetterState) -> dict[str, Any]:
         return await self._outbox.new(

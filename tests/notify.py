@@ -138,6 +138,16 @@ FIELDS: Mapping[LetterKind, f.LetterFields] = {
     LetterKind.EXTENDED: f.ExtendedFields(
         question=QUESTIONS[0], due_on=date(2026, 3, 13), new_due_on=date(2026, 3, 20), reason="cần lấy ý kiến của Bộ"
     ),
+    LetterKind.AMENDED: f.AmendedFields(what="added", at=NOW, sections=(QUESTIONS[0].title,)),
+    LetterKind.CONTACT_CHANGED: f.ContactChangedFields(at=NOW),
+    LetterKind.DATA_REQUEST: f.DataRequestFields(
+        what="delete",
+        step="partly",
+        asked_at=NOW,
+        due_on=date(2026, 3, 30),
+        reason="Hồ sơ gốc phải lưu theo quy định.",
+        explanation="Nhận 10/3; ngày 20 là 30/3",
+    ),
     LetterKind.DATE_FIXED: f.DateFixedFields(year=2026, meeting=MEETING, closes_at=datetime(2026, 5, 4, 10, 30, tzinfo=UTC)),
 }
 

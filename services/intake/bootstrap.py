@@ -26,12 +26,15 @@ from kit.web.navigation import HELD as HELD_PAGE
 from kit.web.proof import SPEC as PROOFS
 from kit.web.proof import Proofs
 from services.intake import api, consumers, documents, entry, http
+from services.intake.after import http as after
 from services.intake.announcements import Announcements
 from services.intake.attachments.domain import Allowed
 from services.intake.attachments.scanner import scanner_at
 from services.intake.attachments.store import UPLOADS, UploadStore
 from services.intake.attachments.usecases import Attachments
 from services.intake.codes import tracking_code
+from services.intake.data_requests import http as data_requests
+from services.intake.data_requests.store import requests_outbox
 from services.intake.groupcommit import GroupCommit
 from services.intake.moderation import http as moderation
 from services.intake.moderation.store import SPEC as HELD
@@ -69,9 +72,10 @@ def bootstrap(
     agencies = load_agencies(settings.agencies_dir)
     secret = settings.code_secret.get_secret_value().encode()
     code = lru_cache(maxsize=_CODES_KEPT)(partial(tracking_code, secret))
+    outbox_clock = ServerClock(database)
     outbox = Outbox(
         database[REGISTRATIONS.name],
-        ServerClock(database),
+        outbox_clock,
         source="intake",
         render=documents.renderer(code),
         subject=documents.subject,
@@ -110,6 +114,7 @@ def bootstrap(
         answers=Answers(database[QUESTIONS.name]),
         proofs=Proofs(database[PROOFS.name], secret, cost=settings.proof_cost, seconds=settings.proof_seconds),
         held=held,
+        requests=requests_outbox(database, outbox_clock),
     )
     surveys = _surveys(intake, database)
     staff = StaffProjection(database[STAFF_SPEC.name])
@@ -121,7 +126,7 @@ def bootstrap(
         database=database,
         files=files,
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
-        outboxes=(outbox, surveys.outbox),
+        outboxes=(outbox, intake.requests, surveys.outbox),
         subscriptions=consumers.subscriptions(projections, intake.registrations, staff),
         workers=(
             _every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: publish_unrouted(intake)),
@@ -173,9 +178,11 @@ def _application(intake: Intake, surveys: Surveys, service: Service, staff: Staf
             programs,
             surveys_desk.router(surveys, templates),
             moderation.router(intake, templates),
+            data_requests.router(intake, templates),
             entry.router(intake, templates),
             site.router(intake, templates, load_emblems(intake.settings.agencies_dir, intake.agencies)),
             surveys_http.router(surveys, templates),
+            after.router(intake, templates),
             http.router(intake, templates),
         ),
         docs=True,

@@ -107,7 +107,7 @@ def letter_kind(document: Document) -> LetterKind:
 def subject(document: Document, entry: Document) -> str:
     """The aggregate that an event is about: the registration, or the letter asked for with it."""
     if entry["type"] == LETTER:
-        return str(letter_id(document["agency"], letter_key(document["_id"], letter_kind(document))))
+        return str(letter_id(document["agency"], _key(document, entry)))
     return str(document["_id"])
 
 
@@ -116,15 +116,46 @@ def renderer(code_of: Callable[[UUID], str]) -> Callable[[Document, Document], P
 
     def render(document: Document, entry: Document) -> Payload:
         if entry["type"] == LETTER:
+            if "letter" in entry["changes"]:
+                return _later_letter(document, entry)
             return _letter(document, entry, code_of(document["_id"]))
         return RegistrationState.model_validate(document)
 
     return render
 
 
+def _key(document: Document, entry: Document) -> str:
+    """The letter's key: a later one is named by the event that asked for it."""
+    if "letter" in entry["changes"]:
+        return f"registration/{document['_id']}/{entry['changes']['letter']}/{entry['n']}"
+    return letter_key(document["_id"], letter_kind(document))
+
+
+def _later_letter(document: Document, entry: Document) -> LetterState:
+    """A letter that an act after the registration asked for (after/domain.py), to whom it was meant then."""
+    frozen = next((letter for letter in document.get("letters", ()) if letter["n"] == entry["n"]), None)
+    return LetterState(
+        letter_key=_key(document, entry),
+        kind=entry["changes"]["letter"],
+        recipient=Recipient.model_validate(frozen["recipient"]) if frozen else None,
+        ways=(Way.EMAIL,) if frozen else (),
+        requested_at=entry["known_at"],
+        case=document["_id"],
+        case_number=document["case_number"],
+        dialogue=document["dialogue"],
+        fields=frozen["fields"] if frozen else {},
+    )
+
+
+def _first_person(document: Document) -> Document | None:
+    """Whom the receipt was asked for: a letter keeps its recipient, notify sends it on when the contact is corrected."""
+    person: Document | None = document.get("first_contact") or document.get("person")
+    return person
+
+
 def _letter(document: Document, entry: Document, code: str) -> LetterState:
     kind = letter_kind(document)
-    person = document.get("person")
+    person = _first_person(document)
     ways, reason = letter_ways(document)
     return LetterState(
         letter_key=letter_key(document["_id"], kind),
@@ -142,7 +173,7 @@ def _letter(document: Document, entry: Document, code: str) -> LetterState:
 
 def letter_ways(document: Document) -> tuple[tuple[Way, ...], str]:
     """By e-mail if there is an address; else not at all, since the code was shown or handed over already, and why."""
-    if (document.get("person") or {}).get("email"):
+    if (_first_person(document) or {}).get("email"):
         return (Way.EMAIL,), ""
     shown = document["channel"] in (Channel.WEB, Channel.API)
     return (), NO_EMAIL_WEB if shown else NO_EMAIL_ENTRY

@@ -197,7 +197,7 @@ BLANK = "Phiếu còn trắng. Xin ghi ít nhất họ và tên, cách liên h�
 SECTIONS_EMPTY = "Ông/Bà chưa ghi nội dung nào. Xin Ông/Bà ghi nội dung vào ít nhất một mục của phiếu."
 CONSENT = "Sở cần sự đồng ý của Ông/Bà để xử lý thông tin trên phiếu. Xin Ông/Bà đọc thông báo và đánh dấu vào ô đồng ý."
 UNKNOWN_SECTION = "Mục này không có trong phiếu đăng ký."
-_MISSING = {
+MISSING = {
     "name": "Xin Ông/Bà ghi họ và tên.",
     "phone": "Xin Ông/Bà ghi số điện thoại, để Văn phòng Sở liên hệ khi cần.",
     "address": "Xin Ông/Bà ghi địa chỉ, để Sở gửi giấy mời và trả lời.",
@@ -223,7 +223,7 @@ def check(
     submission: Submission, *, required: Collection[str], sections: Collection[int], consent_version: str
 ) -> dict[str, str]:
     """Field → what is wrong, for a form that must be whole. `consent_version` is the privacy notice's that must be agreed to."""
-    errors = {name: SECTIONS_EMPTY if name == "sections" else _MISSING[name] for name in missing(submission, required)}
+    errors = {name: SECTIONS_EMPTY if name == "sections" else MISSING[name] for name in missing(submission, required)}
     if submission.consent_version != consent_version:
         errors["consent"] = CONSENT
     return errors | unknown_sections(submission, sections)

@@ -20,6 +20,7 @@ from kit.web import Submitted, Templates, current_trace, read_form
 from kit.web.faces import face_of
 from kit.web.middleware import address_of
 from services.intake import domain, printing, summary, views
+from services.intake.after.pages import Tracking
 from services.intake.attachments.domain import FIELD
 from services.intake.attachments.scanner import SCANNER
 from services.intake.attachments.usecases import NOTHING, Attached, file_rows
@@ -69,6 +70,7 @@ class _Pages:
     def __init__(self, intake: Intake, templates: Templates) -> None:
         self._intake = intake
         self._templates = templates
+        self._tracking = Tracking(intake, templates)
 
     async def form(self, request: Request, agency: str, plan: str) -> Response:
         """The form to fill in."""
@@ -156,8 +158,11 @@ class _Pages:
         return self._form(request, profile, plan, found, {"nonce": secrets.token_urlsafe(16), **body}, {})
 
     async def lookup(self, request: Request, agency: str) -> Response:
-        """Where the tracking code is typed in."""
-        return self._page(request, self._intake.agency(agency), "lookup.html")
+        """Where the tracking code is typed in; who has done so goes on from here."""
+        profile = self._intake.agency(agency)
+        left = "Đã kết thúc xem. Người dùng máy này sau Ông/Bà không xem được phiếu." if "xong" in request.query_params else None
+        visiting = self._tracking.sessions.read(request, agency) is not None
+        return self._page(request, profile, "lookup.html", visiting=visiting, flash=left)
 
     async def tracking(self, request: Request, agency: str) -> Response:
         """What became of the registration of a code. The code travels in the body alone."""
@@ -169,7 +174,15 @@ class _Pages:
         except TooMany as error:
             again, errors = error.retry_after, {"code": TOO_MANY_LOOKUPS.format(wait=views.waiting(error.retry_after))}
             headers = {"Retry-After": str(again)}
-            return self._page(request, profile, "lookup.html", status=429, headers=headers, values={"code": typed}, errors=errors)
+            return self._page(
+                request,
+                profile,
+                "lookup.html",
+                status=429,
+                headers=headers,
+                values={"code": typed},
+                errors=errors,
+            )
         code = parse_code(typed)
         document = await self._intake.registrations.by_code(agency, code_hash(code or typed))
         if document is None and (held := await self._intake.held.by_code(agency, code_hash(code or typed))) is not None:
@@ -177,25 +190,7 @@ class _Pages:
         if document is None:
             errors = {"code": BAD_CODE if code is None else UNKNOWN_CODE}
             return self._page(request, profile, "lookup.html", status=404 if code else 422, values={"code": typed}, errors=errors)
-        return self._page(request, profile, "tracking.html", **await self._tracking_context(profile, document))
-
-    async def _tracking_context(self, profile: Agency, document: dict[str, Any]) -> dict[str, Any]:
-        case = await self._intake.projections.case(profile.code, document["_id"])
-        questions = await self._intake.projections.questions(profile.code, document["_id"])
-        plan = await self._known_plan(profile.code, document["plan"])
-        dialogue = plan.dialogue(case.dialogue) if plan and case and case.dialogue else None
-        now = self._intake.clock()
-        return {
-            "document": document,
-            "files": file_rows(document.get("files", ())),
-            "case_words": views.case_words(document, case, questions.values()),
-            "questions": views.question_views(document, questions, now),
-            "invitation": views.invitation_words(case),
-            "attendance": views.attendance_words(case),
-            "dialogue": views.dialogue_view(plan, dialogue, now) if plan and dialogue else None,
-            "channel": views.CHANNELS[document["channel"]],
-            "decide_by": views.decide_by_words(document) if case is None or case.status == "late" else "",
-        }
+        return await self._tracking.page(request, profile, document, self._tracking.sessions.new(agency, document["_id"]))
 
     async def _known_plan(self, agency: str, plan: str) -> Plan | None:
         """The plan if it can be told now: a form is shown again even when MongoDB is down and nothing was ever read."""

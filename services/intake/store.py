@@ -20,6 +20,7 @@ from kit.outbox import spec
 from kit.web.proof import SPEC as PROOFS
 from services.intake import domain
 from services.intake.attachments.store import UPLOADS
+from services.intake.data_requests.store import REQUESTS
 from services.intake.domain import Dialogue, Plan
 from services.intake.moderation.store import SPEC as HELD
 from services.intake.site.domain import published
@@ -40,6 +41,7 @@ CASES = CollectionSpec("cases")
 QUESTIONS = CollectionSpec("questions", (IndexModel([("agency", 1), ("case", 1)], name="by_case"), *PUBLIC_ANSWERS))
 SPECS: tuple[CollectionSpec, ...] = (
     REGISTRATIONS,
+    REQUESTS,
     COUNTERS,
     PLANS,
     DIALOGUES,

@@ -66,6 +66,8 @@ class Intake:
     """Published answers."""
     proofs: Proofs
     held: HeldStore
+    requests: Outbox
+    """Requests about personal data."""
     waiting: dict[str, int] = field(default_factory=dict)
     """Held registrations by agency, as last counted."""
 

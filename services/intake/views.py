@@ -1,7 +1,7 @@
 """What pages say, in words: announcements and the state of a registration (the wording of states is one table here). Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 from contracts.letters import Meeting
 from contracts.model import (
     CLOSED_STATES,
+    AttendanceReply,
     CaseState,
     CaseStatus,
     Channel,
@@ -18,11 +19,15 @@ from contracts.model import (
     PublicNotice,
     QuestionState,
     QuestionStateData,
+    RegistrantKind,
+    Way,
 )
 from kit.agency import Contacts
 from kit.calendar import WorkCalendar
-from kit.clock import format_date, format_date_long, format_moment_long, local_date
+from kit.clock import format_date, format_date_long, format_moment, format_moment_long, local_date
 from kit.web.rendering import format_phone
+from services.intake.data_requests import domain as requests
+from services.intake.data_requests.domain import State
 from services.intake.domain import Dialogue, Plan, Submission, Window, folded, opening, window
 from services.intake.site.domain import Countdown, countdown, map_link
 
@@ -42,6 +47,13 @@ CHANNELS: Mapping[Channel, str] = {
     Channel.FEEDBACK_SECTION: "qua chuyên mục phản ánh, kiến nghị",
     Channel.PHONE: "qua điện thoại",
     Channel.TELEVISION: "qua chương trình truyền hình",
+}
+WAYS: Mapping[str | None, str] = {Way.EMAIL: "Thư điện tử", Way.POST: "Đường bưu điện", Way.PHONE: "Điện thoại"}
+KINDS: Mapping[str, str] = {
+    RegistrantKind.INDIVIDUAL: "Cá nhân",
+    RegistrantKind.ORGANISATION: "Cơ quan, tổ chức",
+    RegistrantKind.ENTERPRISE: "Doanh nghiệp",
+    RegistrantKind.COOPERATIVE: "Hợp tác xã",
 }
 _QUARTERS = ("I", "II", "III", "IV")
 NOT_FIXED = "Ngày tổ chức chưa ấn định; Sở sẽ báo Ông/Bà ngay khi có"
@@ -177,19 +189,45 @@ _NEXT: Mapping[QuestionState, str] = {
     QuestionState.MERGED: "Ông/Bà nhận được câu trả lời chung tại Hội nghị hoặc theo địa chỉ ghi trên phiếu.",
     QuestionState.TO_FEEDBACK: "Sở trả lời Ông/Bà bằng văn bản; mã tra cứu không đổi.",
 }
+_MEANING: Mapping[QuestionState, str] = {
+    QuestionState.TRIAGE: "Văn phòng Sở đang xem nội dung thuộc trách nhiệm của đơn vị nào.",
+    QuestionState.PROPOSED: "Văn phòng Sở đang xem nội dung thuộc trách nhiệm của đơn vị nào.",
+    QuestionState.RETURNED: "Nội dung thuộc trách nhiệm của đơn vị khác; Văn phòng Sở đang xác định lại.",
+    QuestionState.TRANSFERRED: "Đơn vị chuyên môn đã nhận nội dung và đang soạn trả lời.",
+    QuestionState.AT_HEAD: "Dự thảo trả lời đang được Trưởng đơn vị xem.",
+    QuestionState.SUBMITTED: "Dự thảo trả lời đã trình lãnh đạo Sở.",
+    QuestionState.SENT_BACK: "Lãnh đạo Sở yêu cầu đơn vị làm rõ thêm trước khi trả lời.",
+    QuestionState.READY: "Nội dung trả lời đã được duyệt.",
+    QuestionState.RESOLVED: "Nội dung đã được giải đáp trực tiếp và khép lại.",
+    QuestionState.TO_WRITE: "Hội nghị giao đơn vị trả lời Ông/Bà bằng văn bản.",
+    QuestionState.ANSWERED: "Sở đã gửi trả lời đến Ông/Bà; nội dung đã khép lại.",
+    QuestionState.GUIDED: "Nội dung thuộc thẩm quyền của cơ quan khác; Sở đã gửi Ông/Bà nơi liên hệ.",
+    QuestionState.ESCALATED: "Nội dung vượt thẩm quyền của Sở nên đã được chuyển lên cấp trên.",
+    QuestionState.ESCALATED_DONE: "Cấp trên đã có ý kiến và Sở đã gửi đến Ông/Bà.",
+    QuestionState.ADOPTED: "Đề xuất của Ông/Bà được ghi nhận và giao đơn vị thực hiện.",
+    QuestionState.MERGED: "Có nội dung tương tự nên Sở trả lời chung.",
+    QuestionState.TO_FEEDBACK: "Nội dung không đưa ra Hội nghị mà được trả lời riêng.",
+    QuestionState.WITHDRAWN: "Nội dung này không được xử lý tiếp.",
+}
+"""What a state means, in a sentence; a sealed question and one that is only received have none."""
 _ANSWER_SHOWN = CLOSED_STATES - {QuestionState.EXCLUDED, QuestionState.WITHDRAWN, QuestionState.TO_FEEDBACK}
 _TONES = {**dict.fromkeys(CLOSED_STATES, "good"), QuestionState.WITHDRAWN: "neutral", QuestionState.READY: "good"}
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionView:
-    """One question as its registrant follows it."""
+    """One question as its registrant follows it. `no` and `mode` lead to the page where the section is changed."""
 
     title: str
     text: str
     state: str
     tone: str
     next: str = ""
+    meaning: str = ""
+    no: int | None = None
+    mode: str = "none"
+    additions: Sequence[Document] = ()
+    amendment: str = ""
     due_on: date | None = None
     due_label: str = ""
     explanation: str = ""
@@ -198,16 +236,44 @@ class QuestionView:
     outcome: str = ""
 
 
-def question_views(document: Document, questions: Mapping[UUID, QuestionStateData], now: datetime) -> list[QuestionView]:
-    """A view for each section of the form in its order, and for each question split out of one, after it."""
+def question_views(
+    document: Document, questions: Mapping[UUID, QuestionStateData], now: datetime, modes: Mapping[int, str] | None = None
+) -> list[QuestionView]:
+    """A view for each section of the form in its order, and for each question split out of one, after it. `modes`: what may be
+    done to a section.
+    """
     views: list[QuestionView] = []
     for section in document["sections"]:
         _id = uuid5(document["_id"], str(section["no"]))
         parts = [_id, *sorted(i for i, q in questions.items() if q.parent == _id)]
         for n, part in enumerate(parts):
             title = f"{section['no']}. {section['title']}" + (f" (phần {n + 1})" if n else "")
-            views.append(question_view(title, section["text"] if n == 0 else "", questions.get(part), now))
+            question = questions.get(part)
+            if section["no"] in document.get("withdrawn_sections", ()) and (
+                question is None or question.state not in CLOSED_STATES
+            ):
+                views.append(QuestionView(title, "", _STATES[QuestionState.WITHDRAWN], "neutral"))  # routing hears of it yet
+                continue
+            view = question_view(title, section["text"] if n == 0 else "", question, now)
+            views.append(_changeable(view, section, question, (modes or {}).get(section["no"], "none")) if n == 0 else view)
     return views
+
+
+def _changeable(view: QuestionView, section: Document, question: QuestionStateData | None, mode: str) -> QuestionView:
+    """With what the person added, what became of that, and what may be done now. Of what is sealed nothing is shown (D6)."""
+    view = replace(view, no=section["no"], mode=mode)
+    if not view.text:
+        return view
+    taken = question.amendments[-1] if question and question.amendments else None
+    words = f"{_TAKEN[taken.taken_as]} lúc {format_moment(taken.at)}" if taken else ""
+    return replace(view, additions=section.get("additions") or (), amendment=words)
+
+
+_TAKEN: Mapping[str, str] = {
+    "replaced": "Văn phòng Sở đã nhận nội dung Ông/Bà sửa; nội dung này thay cho nội dung cũ,",
+    "added": "Văn phòng Sở đã nhận phần Ông/Bà ghi thêm; phần này được kèm vào nội dung như phần bổ sung,",
+    "late": "Phần Ông/Bà ghi thêm đến sau khi nội dung đã kết thúc; Văn phòng Sở xem và liên hệ khi cần,",
+}
 
 
 def question_view(title: str, text: str, question: QuestionStateData | None, now: datetime) -> QuestionView:
@@ -231,6 +297,7 @@ def question_view(title: str, text: str, question: QuestionStateData | None, now
         state=words,
         tone=_TONES.get(state, "info"),
         next=_NEXT.get(state, ""),
+        meaning=_MEANING.get(state, ""),
         due_on=running.due_on if running else None,
         due_label="Thời hạn mới" if running and running.extended else "Thời hạn",
         explanation=running.explanation if running else "",
@@ -282,6 +349,10 @@ _CASES: Mapping[CaseStatus, str] = {
 
 def case_words(document: Document, case: CaseState | None, questions: Iterable[QuestionStateData] = ()) -> str:
     """The stage of the registration as a whole; one that is closed is not answered where a question became feedback (D3)."""
+    if document.get("status") == "erased":
+        return "Đã xóa dữ liệu cá nhân"
+    if document.get("status") == "withdrawn":
+        return _CASES[CaseStatus.WITHDRAWN]
     if case is None:
         return _CASES[CaseStatus.LATE if document["late"] else CaseStatus.OPEN]
     if case.status is CaseStatus.CLOSED and any(q.state is QuestionState.TO_FEEDBACK for q in questions):
@@ -298,11 +369,128 @@ def invitation_words(case: CaseState | None) -> str:
     return f"Đã gửi Giấy mời{number} ngày {format_date(case.invited_on)}{order}"
 
 
+_REPLIES = {"coming": "Ông/Bà đã xác nhận dự", "substitute": "Ông/Bà đã cử người dự thay", "absent": "Ông/Bà đã báo vắng"}
+
+
+def reply_words(reply: AttendanceReply | None) -> str:
+    """What the person said about coming (texts: tham dự)."""
+    if reply is None:
+        return ""
+    who = f": {reply.substitute}" if reply.substitute else ""
+    return f"{_REPLIES[reply.answer]}{who}, lúc {format_moment(reply.at)}"
+
+
 _ATTENDANCE = {"attended": "Ông/Bà đã dự", "substitute": "Đã cử người dự thay", "absent": "Ông/Bà không dự"}
 
 
 def attendance_words(case: CaseState | None) -> str:
     return _ATTENDANCE.get(case.attendance or "", "") if case else ""
+
+
+def stage_words(document: Document, case: CaseState | None) -> str:
+    """What the stage of the registration means and what comes next."""
+    if document["status"] == "erased":
+        return "Dữ liệu cá nhân và nội dung của phiếu đã được xóa theo yêu cầu của Ông/Bà."
+    if document["status"] == "withdrawn":
+        return "Ông/Bà đã rút phiếu; phiếu không được xử lý tiếp."
+    return _STAGES.get(case.status if case else CaseStatus.LATE if document["late"] else CaseStatus.OPEN, "")
+
+
+_STAGES: Mapping[CaseStatus, str] = {
+    CaseStatus.OPEN: "Văn phòng Sở phân loại, chuyển từng nội dung đến đơn vị chuyên môn, rồi gửi giấy mời đến Ông/Bà.",
+    CaseStatus.INVITED: "Xin Ông/Bà cho biết có dự được không và mang theo giấy mời khi đến.",
+    CaseStatus.ATTENDED: "Kết quả từng nội dung ở dưới đây; nội dung giao trả lời bằng văn bản được gửi đến Ông/Bà.",
+    CaseStatus.SUBSTITUTE: "Kết quả từng nội dung ở dưới đây; nội dung giao trả lời bằng văn bản được gửi đến Ông/Bà.",
+    CaseStatus.ABSENT: "Sở gửi nội dung trả lời theo địa chỉ ghi trên phiếu.",
+    CaseStatus.LATE: "Phiếu không bị loại; Văn phòng Sở quyết định đưa vào Hội nghị hoặc xử lý như phản ánh, kiến nghị.",
+    CaseStatus.ADMITTED: "Sở gửi giấy mời đến Ông/Bà.",
+    CaseStatus.TO_FEEDBACK: "Sở trả lời Ông/Bà bằng văn bản; mã tra cứu không đổi.",
+}
+STEPS: Mapping[str, str] = {
+    "received": "Sở tiếp nhận phiếu",
+    "amended": "Ông/Bà sửa nội dung",
+    "added": "Ông/Bà bổ sung nội dung",
+    "contact": "Ông/Bà sửa thông tin liên hệ",
+    "way": "Ông/Bà đổi cách nhận thông tin",
+    "section_withdrawn": "Ông/Bà rút một phần nội dung",
+    "withdrawn": "Ông/Bà rút phiếu",
+    "attendance_coming": "Ông/Bà xác nhận dự Hội nghị",
+    "attendance_substitute": "Ông/Bà cử người dự thay",
+    "attendance_absent": "Ông/Bà báo vắng",
+    "erased": "Sở xóa dữ liệu cá nhân theo yêu cầu",
+}
+"""Steps of the registration itself."""
+_CASE_STEPS: Mapping[str, str] = {
+    CaseStatus.LATE: "Phiếu đến sau thời hạn đăng ký",
+    CaseStatus.ADMITTED: "Phiếu được đưa vào Hội nghị",
+    CaseStatus.INVITED: "Sở gửi giấy mời",
+    CaseStatus.ATTENDED: "Ông/Bà dự Hội nghị",
+    CaseStatus.SUBSTITUTE: "Người được cử dự thay Hội nghị",
+    CaseStatus.ABSENT: "Hội nghị diễn ra, Ông/Bà không dự",
+    CaseStatus.TO_FEEDBACK: "Phiếu được xử lý như phản ánh, kiến nghị",
+    CaseStatus.CLOSED: "Các nội dung đã có kết quả",
+}
+
+
+def timeline(
+    document: Document, case: CaseState | None, questions: Mapping[UUID, QuestionStateData]
+) -> list[tuple[datetime, str, str]]:
+    """What happened, oldest first: when, what, and to which content. Of a sealed question nothing (D6)."""
+    found = [(s["at"], STEPS[s["state"]], "") for s in document["steps"] if s["state"] in STEPS]
+    found += [(s.at, _CASE_STEPS[s.state], "") for s in (case.steps if case else ()) if s.state in _CASE_STEPS]
+    for section in document["sections"]:
+        question = questions.get(uuid5(document["_id"], str(section["no"])))
+        if question is None or question.sealed or question.state in (QuestionState.SEALED, QuestionState.EXCLUDED):
+            continue
+        words = ""
+        for step in question.steps:
+            state = QuestionState(step.state)
+            if state is not QuestionState.NEW and _STATES[state] != words and state is not QuestionState.WITHDRAWN:
+                words = _STATES[state]
+                found.append((step.at, words, f"{section['no']}. {section['title']}"))
+    return sorted(found, key=lambda entry: entry[0])
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """A request about personal data, as the person follows it."""
+
+    what: str
+    asked_at: datetime
+    state: str
+    tone: str
+    reason: str
+    due_label: str
+    due_on: date | None
+    explanation: str
+    overdue: bool
+
+
+REQUESTS: Mapping[str, str] = {"see": "Xem dữ liệu cá nhân", "delete": "Xóa dữ liệu cá nhân"}
+REQUEST_STATES: Mapping[State, tuple[str, str]] = {
+    State.RECEIVED: ("Đang xem xét", "info"),
+    State.GRANTED: ("Sở đồng ý, đang thực hiện", "good"),
+    State.PARTLY: ("Sở đồng ý một phần, đang thực hiện", "good"),
+    State.REFUSED: ("Sở không thực hiện được", "warning"),
+    State.DONE: ("Đã thực hiện xong", "good"),
+}
+
+
+def request_view(request: Document, now: datetime) -> RequestView:
+    """A request with the clock that runs now."""
+    state, tone = REQUEST_STATES[State(request["state"])]
+    clock = requests.running(request)
+    return RequestView(
+        what=REQUESTS[request["what"]],
+        asked_at=request["asked_at"],
+        state=state,
+        tone=tone,
+        reason=request["reason"],
+        due_label="Trả lời chậm nhất" if request["state"] == State.RECEIVED else "Thực hiện chậm nhất",
+        due_on=date.fromisoformat(clock["due_on"]) if clock else None,
+        explanation=clock["explanation"] if clock else "",
+        overdue=requests.is_overdue(request, now),
+    )
 
 
 def next_steps(document: Document) -> Sequence[str]:

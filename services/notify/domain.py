@@ -101,6 +101,7 @@ NO_WAY = "Không có địa chỉ thư điện tử, địa chỉ gửi thư ho�
 TOO_OLD = "Thư được yêu cầu từ lâu mà sổ gửi chưa có: chờ Văn phòng xem xét trước khi gửi"
 RESTORED = "Dữ liệu vừa được phục hồi từ bản sao lưu, có thể thư đã được gửi: chờ Văn phòng xem xét"
 SUPERSEDED = "Đã có thư khác thay thế"
+REDIRECTED = "Người đăng ký đã sửa thông tin liên hệ"
 EXPIRED = "Đã quá thời điểm còn ý nghĩa để gửi"
 WITHDRAWN = "Nơi yêu cầu đã rút thư"
 ERASED = "Dữ liệu cá nhân đã được xóa theo yêu cầu"
@@ -269,6 +270,32 @@ def erase(row: Row, acting: Acting) -> Change | None:
     _not_held(row)
     change = _move(row, acting, S.WITHDRAWN, reason=ERASED)
     return Change(change.acts, change.set, (*change.unset, "to", "note"))
+
+
+FOLLOWS_NOBODY = frozenset({LetterKind.CONTACT_CHANGED})
+"""Written to the address that was replaced."""
+OF_STAFF = frozenset({LetterKind.INTERNAL_INVITATION, LetterKind.NEW_QUESTION, LetterKind.REMINDER, LetterKind.OVERDUE})
+"""Written to a unit or a colleague, not to a registrant."""
+
+
+def redirect(row: Row, acting: Acting, recipient: Recipient, *, due_at: datetime) -> Change | None:
+    """The registrant corrected the contact: what has not gone out goes there, under its old identity, and what could not be
+    delivered is tried anew. Raises `Conflict` while a worker holds the row: ask again when it has let go.
+    """
+    content = row.get("content")
+    if row["state"] in SETTLED or content is None or LetterKind(row["kind"]) in OF_STAFF | FOLLOWS_NOBODY:
+        return None
+    new = recipient.model_dump(mode="json")
+    if content["recipient"] == new:
+        return None
+    _not_held(row)
+    fields: dict[str, Any] = {"content": {**content, "recipient": new}, "to": recipient.organisation or recipient.name}
+    way = reachable(recipient, [Way(row["way"]), *Way] if row.get("way") else Way)
+    if row["state"] != S.FAILED or way is None:
+        return Change([acting.act(EVENTS[State(row["state"])], reason=REDIRECTED)], fields | {"reason": REDIRECTED})
+    if way is Way.EMAIL:
+        fields |= {"next_at": due_at, "queued_at": acting.now, "attempt": 0, "repeats": 0}
+    return _move(row, acting, _BY_WAY[way], reason=REDIRECTED, fields=fields | {"way": way.value})
 
 
 # What staff decide

@@ -67,6 +67,9 @@ KINDS: Mapping[LetterKind, str] = {
     LetterKind.OVERDUE: "Báo quá hạn",
     LetterKind.EXTENDED: "Báo thời hạn mới",
     LetterKind.DATE_FIXED: "Báo ngày tổ chức",
+    LetterKind.AMENDED: "Xác nhận thay đổi của phiếu",
+    LetterKind.CONTACT_CHANGED: "Báo đã đổi địa chỉ thư điện tử",
+    LetterKind.DATA_REQUEST: "Về yêu cầu dữ liệu cá nhân",
 }
 
 _ENCLOSED: Mapping[LetterKind, str] = {

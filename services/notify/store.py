@@ -20,9 +20,10 @@ from typing import Any
 from uuid import UUID
 
 from pymongo import IndexModel
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from contracts.model import SEALED_KINDS, DeliveryState
+from contracts.model import SEALED_KINDS, DeliveryState, Recipient
+from contracts.topics import CONTACT_DAYS
 from kit import auth
 from kit.errors import Conflict, NotFound
 from kit.mongo import Collection, CollectionSpec, Database, Document, ServerClock, aggregate, only_duplicates
@@ -32,6 +33,10 @@ from services.notify.domain import FOR_STAFF, IN_FLIGHT, OPEN, STATUS, UNSENT, W
 LEDGER = "ledger"
 ERASED = "erased"
 OPENINGS = "openings"
+CORRECTIONS = "corrections"
+"""Contacts that registrants corrected: {_id: case, agency, sequence, at, recipient}. A letter that was asked for before and is
+read after the correction follows it. Kept as long as such a letter may travel, or until the person's data are erased.
+"""
 RESTORES = "restores"
 """When the ledger was restored from a backup: {at}."""
 
@@ -50,6 +55,7 @@ SPECS: tuple[CollectionSpec, ...] = (
         IndexModel([("agency", 1), ("case_number", 1), ("created_at", -1), ("_id", -1)], name="page_by_case"),
     ),
     CollectionSpec(ERASED),
+    CollectionSpec(CORRECTIONS, (IndexModel([("at", 1)], name="kept", expireAfterSeconds=CONTACT_DAYS * 24 * 3600),)),
     CollectionSpec(RESTORES),
     CollectionSpec(OPENINGS, (IndexModel([("agency", 1), ("row", 1), ("at", 1)], name="row"),)),
     auth.STAFF_SPEC,
@@ -116,6 +122,7 @@ class Ledger:
         self.outbox = Outbox(database[LEDGER], self._clock, source="notify", render=render_delivery)
         self._rows: Collection = database[LEDGER]
         self._erased: Collection = database[ERASED]
+        self._corrections: Collection = database[CORRECTIONS]
         self._openings: Collection = database[OPENINGS]
         self._restores: Collection = database[RESTORES]
         self._restored_at: datetime | None = None
@@ -182,6 +189,31 @@ class Ledger:
         """(`_id`, agency) of rows that still hold something personal of these cases."""
         query = {"case": {"$in": list(cases)}, "$or": [{"to": {"$exists": True}}, {"content": {"$exists": True}}]}
         return [(row["_id"], row["agency"]) async for row in self._rows.find(query, {"agency": 1})]
+
+    # Corrected contacts
+
+    async def remember_corrected(self, case: UUID, agency: str, sequence: int, at: datetime, recipient: Recipient) -> bool:
+        """Note a registrant's newest contact; False when a newer one is known."""
+        corrected = {"agency": agency, "sequence": sequence, "at": at, "recipient": recipient.model_dump(mode="json")}
+        try:
+            await self._corrections.update_one({"_id": case, "sequence": {"$lte": sequence}}, {"$set": corrected}, upsert=True)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    async def corrected_among(self, cases: Iterable[UUID]) -> dict[UUID, Recipient]:
+        """The contact of each of these cases that was corrected."""
+        found = self._corrections.find({"_id": {"$in": list(cases)}}, {"recipient": 1})
+        return {row["_id"]: Recipient.model_validate(row["recipient"]) async for row in found}
+
+    async def forget_corrected(self, cases: Iterable[UUID]) -> None:
+        """The data of these cases are erased."""
+        await self._corrections.delete_many({"_id": {"$in": list(cases)}})
+
+    async def open_rows_of_cases(self, cases: Iterable[UUID]) -> list[tuple[str, str, UUID]]:
+        """(`_id`, agency, case) of rows of these cases that have not gone out."""
+        query = {"case": {"$in": list(cases)}, "state": {"$in": OPEN}}
+        return [(row["_id"], row["agency"], row["case"]) async for row in self._rows.find(query, {"agency": 1, "case": 1})]
 
     # Workers
 

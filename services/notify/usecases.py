@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from contracts.envelope import Event
 from contracts.letters import FIELDS
-from contracts.model import LetterState
+from contracts.model import LetterState, Recipient
 from kit.acting import Acting
 from kit.clock import Clock
 from kit.consumer import newest
@@ -86,6 +86,7 @@ async def take_letters(desk: Desk, events: Sequence[Event[LetterState]]) -> None
     await desk.ledger.insert(rows)
     await _stop_withdrawn(desk, latest)
     await _stop_superseded(desk, rows)
+    await _follow_corrections(desk, rows)
     await _forget_erased(desk, rows)
     desk.wake.ring()
 
@@ -170,12 +171,52 @@ async def _decide(desk: Desk, _id: str, agency: str, decide: Decision) -> None:
         raise Transient("a worker holds the letter") from None
 
 
+# Corrected contacts
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A registrant's newest contact, from event `sequence` of the registration."""
+
+    case: UUID
+    agency: str
+    sequence: int
+    at: datetime
+    recipient: Recipient
+
+
+async def follow_corrections(desk: Desk, corrections: Iterable[Correction]) -> None:
+    """What has not gone out to these registrants goes to their new contacts, now and whatever comes later."""
+    new = {
+        c.case: c.recipient
+        for c in corrections
+        if await desk.ledger.remember_corrected(c.case, c.agency, c.sequence, c.at, c.recipient)
+    }
+    await _redirect(desk, new)
+
+
+async def _follow_corrections(desk: Desk, rows: Sequence[Document]) -> None:
+    cases = {row["case"] for row in rows if "case" in row}
+    if cases and (corrected := await desk.ledger.corrected_among(cases)):
+        await _redirect(desk, corrected)
+
+
+async def _redirect(desk: Desk, corrected: Mapping[UUID, Recipient]) -> None:
+    if not corrected:
+        return
+    due_at = await desk.ledger.due_now()
+    for _id, agency, case in await desk.ledger.open_rows_of_cases(corrected):
+        await _decide(desk, _id, agency, partial(domain.redirect, recipient=corrected[case], due_at=due_at))
+    desk.wake.ring()
+
+
 # Erasure
 
 
 async def obey_erasure(desk: Desk, cases: Mapping[UUID, str]) -> None:
     """Remove what is personal from the rows of these cases (id → agency), now and whatever comes later."""
     await desk.ledger.remember_erased(cases, desk.clock())
+    await desk.ledger.forget_corrected(cases)
     await _erase(desk, cases)
 
 

@@ -13,6 +13,7 @@ from playwright.async_api import Browser
 from cli.up import sign_ins
 from deploy.local.stack import LocalStack
 from tests.browser.visiting import Visitor, aged, assert_nothing_personal
+from tests.faults.watching import mails
 from tests.stack import start_everything
 from tests.waiting import eventually
 
@@ -281,3 +282,81 @@ async def test_sign_in_with_the_keyboard_alone(stack: LocalStack, browser: Brows
         await sign_in(somebody, stack, "vanphong")
         assert somebody.page.url.endswith("/bac-kan/can-bo/phan-loai")
         assert "Hàng đợi" in await somebody.tab_through()
+
+
+async def reach(somebody: Visitor, name: str) -> None:
+    """Press Tab until what has the focus is called so, or is the field of that name."""
+    for _ in range(120):
+        await somebody.page.keyboard.press("Tab")
+        if await somebody.page.evaluate(
+            "(name) => { const e = document.activeElement; return e.name === name || (e.innerText || '').startsWith(name); }",
+            name,
+        ):
+            return
+    raise AssertionError(f"the Tab key does not reach {name}")
+
+
+async def go(somebody: Visitor, name: str) -> None:
+    """Reach a link or a button and press Enter; look at the page that comes."""
+    await reach(somebody, name)
+    async with somebody.page.expect_navigation():
+        await somebody.page.keyboard.press("Enter")
+    await somebody.look()
+
+
+async def retype(somebody: Visitor, field: str, text: str) -> None:
+    await reach(somebody, field)
+    await somebody.page.keyboard.press("Control+a")
+    await somebody.page.keyboard.type(text)
+
+
+async def test_a_registrant_changes_and_takes_back_with_the_keyboard_alone(stack: LocalStack, browser: Browser) -> None:
+    amended, address = "Cân điện tử ở chợ bao lâu phải kiểm định một lần?", "ha.duyet.moi@nguoi.example"
+    async with visitor(browser, stack) as person, member(browser, stack, "vanphong") as office:
+        code, case_number = await register(person, "bac-kan", {"sections.2": QUESTION})
+        await track(person, "bac-kan", code)
+        await go(person, "Sửa nội dung")
+        await retype(person, "text", amended)
+        await go(person, "Gửi nội dung đã sửa")
+        assert await person.sees("Đã ghi nhận nội dung Ông/Bà sửa.")
+
+        found = await find_question(office, case_number)
+
+        async def routed() -> bool:
+            await office.open(found)
+            return await office.sees(amended) and await office.sees("Người đăng ký sửa nội dung")
+
+        await eventually(routed, every=0.3)
+        await office.open("/bac-kan/can-bo/")
+        assert await office.sees("Người đăng ký sửa, bổ sung ngày")
+
+        await go(person, "Sửa thông tin liên hệ")
+        await retype(person, "email", address)
+        await go(person, "Lưu thông tin liên hệ")
+        assert await person.sees("Đã ghi nhận thông tin liên hệ mới.")
+
+        async def told() -> bool:
+            sent = [(m.recipient, m.text) for m in mails(stack.mail_dir) if case_number in m.text]
+            warned = any(to == PERSON["email"] and "thay bằng địa chỉ khác" in text and address not in text for to, text in sent)
+            return warned and any(to == address and "thông tin liên hệ mới" in text for to, text in sent)
+
+        await eventually(told, 40, every=0.3)
+
+        await go(person, "Rút nội dung")
+        await reach(person, "sections")
+        await person.page.keyboard.press("Space")
+        await go(person, "Tiếp tục")
+        assert await person.sees("không lấy lại được")
+        await go(person, "Xác nhận rút")
+        assert await person.sees("Ông/Bà đã rút")
+
+        async def withdrawn() -> bool:
+            await office.open(found)
+            return await office.sees("Người đăng ký rút")
+
+        await eventually(withdrawn, every=0.3)
+        await go(person, "Kết thúc xem")
+        await person.open("/bac-kan/tra-cuu/phieu")
+        assert await person.page.locator("[name=code]").count() == 1
+        secrets = [*PERSON.values(), code, QUESTION, amended, address]
+        assert_nothing_personal([*person.addresses, *office.addresses], secrets)

@@ -178,6 +178,48 @@ def test_erasure_leaves_nothing_personal(state: State) -> None:
     assert domain.erase(erased, ACTING) is None
 
 
+# A corrected contact
+
+
+NEW = Recipient(name="Nguyễn Văn Mẫu", email="moi@hop-thu.example", address="Tổ 2")
+
+
+@pytest.mark.parametrize("state", [s for s in State if s not in domain.IN_FLIGHT])
+def test_what_has_not_gone_out_follows_a_corrected_contact(state: State) -> None:
+    before = row(state)
+    if state in SETTLED:
+        del before["content"]
+    change = domain.redirect(before, ACTING, NEW, due_at=SERVER_NOW)
+    if state in SETTLED:
+        assert change is None
+        return
+    assert change is not None
+    redirected = after(before, change)
+    assert redirected["content"]["recipient"]["email"] == "moi@hop-thu.example"
+    assert redirected["_id"] == before["_id"]
+    assert redirected["state"] == (State.PENDING if state is State.FAILED else state)
+    assert domain.redirect(redirected, ACTING, NEW, due_at=SERVER_NOW) is None
+
+
+def test_a_letter_that_failed_takes_the_way_that_the_new_contact_has() -> None:
+    by_post = NEW.model_copy(update={"email": ""})
+    change = domain.redirect(row(State.FAILED), ACTING, by_post, due_at=SERVER_NOW)
+    assert change is not None
+    redirected = after(row(State.FAILED), change)
+    assert (redirected["state"], redirected["way"]) == (State.TO_PRINT, "post")
+
+
+@pytest.mark.parametrize("kind", sorted(domain.OF_STAFF | domain.FOLLOWS_NOBODY))
+def test_letters_to_units_and_to_the_replaced_address_stay(kind: LetterKind) -> None:
+    assert domain.redirect(row(State.PENDING, kind=kind.value), ACTING, NEW, due_at=SERVER_NOW) is None
+
+
+def test_a_letter_in_a_worker_s_hands_is_asked_about_again() -> None:
+    for state in domain.IN_FLIGHT:
+        with pytest.raises(Conflict):
+            domain.redirect(row(state), ACTING, NEW, due_at=SERVER_NOW)
+
+
 # The machine as a whole
 
 DECISIONS = {

@@ -388,8 +388,9 @@ def test_an_excluded_question_stays_sealed_and_the_letter_quotes_nothing() -> No
 def test_a_text_that_must_be_sealed_never_becomes_an_addition_a_unit_reads() -> None:
     document = transferred()
     found = Classified(State.SEALED, seal={"kind": "denunciation", "by": "x", "why": "y"})
-    document = after(document, domain.amended(document, by(), "Tôi tố cáo…", "digest", found, 2))
-    assert "additions" not in document
+    change = domain.Amendment(2, START, "Tôi tố cáo…", "digest")
+    document = after(document, domain.amended(document, by(), change, lambda _text: found))
+    assert document["additions"] == []
     assert document["state"] == "transferred"
     assert [t["do"] for t in document["todo"]][-1] == "seal_apart"
 

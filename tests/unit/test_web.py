@@ -253,7 +253,7 @@ OUR_SCRIPT = re.compile(r"""<script src="\{\{ static_url\('[a-z-]+\.js'\) \}\}"(
 
 
 def test_the_style_is_small_and_no_page_needs_inline_style_or_script() -> None:
-    assert (STATIC / "site.css").stat().st_size <= 25_000
+    assert (STATIC / "site.css").stat().st_size <= 28_000
     assert len(PAGES) > 20
     for template in PAGES:
         text = OUR_SCRIPT.sub("", template.read_text(encoding="utf-8"))

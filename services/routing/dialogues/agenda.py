@@ -128,6 +128,15 @@ def attendance(cases: Iterable[Document]) -> Attendance:
     )
 
 
+def replies(dialogue: Document, invited: Iterable[Document]) -> dict[str, int]:
+    """How many of the invited said that they come, send somebody, or do not come; one for another date is none (D9)."""
+    counts = dict.fromkeys(("coming", "substitute", "absent", "none"), 0)
+    for case in invited:
+        reply = case.get("attendance_reply")
+        counts[reply["answer"] if reply and reply["starts_at"] == dialogue["starts_at"] else "none"] += 1
+    return counts
+
+
 def missed(dialogue: Document, cases: Iterable[Document], questions: Iterable[Document]) -> list[Document]:
     """The gap list's first half: who is to be invited and was not (S4: a paper typed after the day of invitations)."""
     by_case = of_case(questions)

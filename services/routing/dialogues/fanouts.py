@@ -70,8 +70,10 @@ async def _invite(routing: Routing, dialogue: Document, entry: Document) -> None
     ]
     for batch in _batches(cases):
         invited = [await _mark_invited(routing, dialogue, wave, case, entry) for case in batch]
+        url = _confirm_url(routing, agency)
         asked = [
-            letters.invitation(agency, dialogue, wave, case, _spoken(by_case, case, dialogue), entry["at"]) for case in invited
+            letters.invitation(agency, dialogue, wave, case, _spoken(by_case, case, dialogue), entry["at"], confirm_url=url)
+            for case in invited
         ]
         await routing.letters.request(_acting(dialogue, entry), asked)
     await _tell_units(routing, agency, dialogue, wave, entry, by_case)
@@ -124,10 +126,15 @@ async def _tell_date(routing: Routing, dialogue: Document, entry: Document) -> N
     def letter(case: Document) -> LetterState:
         if entry["kind"] == "date_fixed":
             return letters.date_fixed(dialogue, case, entry)
-        return letters.rescheduled(agency, dialogue, case, entry)
+        return letters.rescheduled(agency, dialogue, case, entry, confirm_url=_confirm_url(routing, agency))
 
     await _tell(routing, dialogue, entry, letter)
     await usecases.recount(routing, _acting(dialogue, entry), dialogue["_id"])
+
+
+def _confirm_url(routing: Routing, agency: Agency) -> str:
+    """Where a registrant says whether they come: intake's page for the tracking code. No code stands in an address."""
+    return f"{routing.settings.public_url}/{agency.code}/tra-cuu"
 
 
 async def _tell_cancelled(routing: Routing, dialogue: Document, entry: Document) -> None:

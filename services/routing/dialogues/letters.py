@@ -44,9 +44,18 @@ def key(dialogue: Document, case: Document, what: str) -> str:
 
 
 def invitation(
-    agency: Agency, dialogue: Document, wave: Document, case: Document, questions: Iterable[Document], at: datetime
+    agency: Agency,
+    dialogue: Document,
+    wave: Document,
+    case: Document,
+    questions: Iterable[Document],
+    at: datetime,
+    *,
+    confirm_url: str = "",
 ) -> LetterState:
-    """Giấy mời with the personal slip: own contents, own number in the speaking order, how to confirm (D9)."""
+    """Giấy mời with the personal slip: own contents, own number in the speaking order, how to confirm (D9): at `confirm_url`,
+    where the person signs in with the code, since a link that confirmed by itself would be used up by mail scanners.
+    """
     fields = InvitationFields(
         registrant=case["kind"],
         number=printed_number(agency.documents.invitation.symbol, wave["number"]),
@@ -57,6 +66,7 @@ def invitation(
         speaking_order=case["speaking_order"],
         questions=_questions(questions),
         confirm_by=_confirm_by(agency, wave),
+        confirm_url=confirm_url,
         note=wave["draft"]["note"],
         sequence=len(dialogue["told"]),
     )
@@ -104,7 +114,7 @@ def date_fixed(dialogue: Document, case: Document, fanout: Document) -> LetterSt
     return _about_date(dialogue, case, LetterKind.DATE_FIXED, fields, fanout, ())
 
 
-def rescheduled(agency: Agency, dialogue: Document, case: Document, fanout: Document) -> LetterState:
+def rescheduled(agency: Agency, dialogue: Document, case: Document, fanout: Document, *, confirm_url: str = "") -> LetterState:
     """Date, place or mode changed: takes the place of every earlier word about them (D9)."""
     wave = invited_by(dialogue, case)
     fields = RescheduledFields(
@@ -114,6 +124,7 @@ def rescheduled(agency: Agency, dialogue: Document, case: Document, fanout: Docu
         old_starts_at=fanout["args"]["was"],
         meeting=meeting(dialogue),
         reason=fanout["args"]["reason"],
+        confirm_url=confirm_url if wave else "",
         sequence=max(len(dialogue["told"]), 1),
     )
     files = (FileRef.model_validate(wave["document"]),) if wave else ()
@@ -171,7 +182,7 @@ def result_of(n: int | None, question: Document, due_on: str | None) -> Result:
     return Result(
         no=n,
         title=question["section_title"] or "",
-        text=question["text"],
+        text=question.get("text", ""),
         outcome=f"{outcome} ({body})" if body else outcome,
         answer=question.get("answer") or "",
         due_on=date.fromisoformat(due_on) if due_on else None,
@@ -195,7 +206,7 @@ def invited_by(dialogue: Document, case: Document) -> Document | None:
 
 
 def _questions(questions: Iterable[Document]) -> tuple[Question, ...]:
-    return tuple(Question(no=q["section_no"], title=q["section_title"] or "", text=q["text"]) for q in questions)
+    return tuple(Question(no=q["section_no"], title=q["section_title"] or "", text=q.get("text", "")) for q in questions)
 
 
 def _confirm_by(agency: Agency, wave: Document) -> datetime | None:

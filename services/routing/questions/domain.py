@@ -8,7 +8,7 @@ A question document: `case`, `case_number`, `plan`, `dialogue`, `source`, `secti
 Every act takes the current document and returns the `Change`, or raises `Forbidden` (who), `Conflict` (state), `Invalid` (input).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from enum import StrEnum
@@ -628,45 +628,108 @@ class Classified:
     seal: Mapping[str, Any] | None = None
 
 
-def amended(document: Document, acting: Acting, text: str, digest: str, classified: Classified, n: int) -> Change:
+Classify = Callable[[str], Classified]
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """What the registrant changed in a section by event `n` of the registration: its whole new `text` with the digest (None: as
+    it was), and what was added to it. `taken` counts all additions of the section that are known then.
+    """
+
+    n: int
+    at: datetime
+    text: str | None
+    digest: str | None
+    additions: Sequence[str] = ()
+    taken: int = 0
+
+    @property
+    def pieces(self) -> list[str]:
+        """What is new."""
+        return [*([] if self.text is None else [self.text]), *self.additions]
+
+
+def amended(document: Document, acting: Acting, change: Amendment, classify: Classify) -> Change:
     """The registrant changed a section. Before the transfer the text is replaced and classified again; afterwards it is only
     added to, so that the unit never finds another question under its hands. What must be sealed never becomes such an addition:
-    it seals what it replaces, or becomes a sealed question apart (D6).
+    it seals what it replaces, or becomes a sealed question apart (D6). What comes when the question has ended is kept and shown.
     """
-    known: dict[str, Any] = {"registration_seq": n, "digest": digest}
-    if state_of(document) not in BEFORE_TRANSFER - {State.RETURNED} or document.get("was_split"):
-        if state_of(document) is State.SEALED:
-            return note(document, acting, "question.amended.v1", text=text, **known)
-        if classified.state is State.SEALED:
-            apart = {"id": f"apart/{n}", "do": "seal_apart", "text": text, "at": acting.now, "by": acting.actor}
-            return note(document, acting, "question.amended.v1", todo=[apart], **known)
-        additions = [*document.get("additions", ()), {"at": acting.now, "text": text}]
-        return note(document, acting, "question.amended.v1", additions=additions, **known)
-    act = acting.act("question.amended.v1", changes={"state": [document["state"], classified.state.value]})
+    state = state_of(document)
+    if state is State.SEALED:
+        text = document["text"] if change.text is None else change.text
+        return _noted(document, acting, change, change.additions, "added", text=text)
+    if not is_open(document) and state is not State.MERGED:
+        return _noted(document, acting, change, change.pieces, "late")
+    if state in BEFORE_TRANSFER - {State.RETURNED} and not document.get("was_split"):
+        return _replaced(document, acting, change, classify)
+    kept, apart = [], []
+    for i, piece in enumerate(change.pieces):
+        if classify(piece).state is State.SEALED:
+            apart.append({"id": f"apart/{change.n}/{i}", "do": "seal_apart", "text": piece, "at": acting.now, "by": acting.actor})
+        else:
+            kept.append(piece)
+    return _noted(document, acting, change, kept, "added", todo=apart)
+
+
+def _replaced(document: Document, acting: Acting, change: Amendment, classify: Classify) -> Change:
+    text = document["text"] if change.text is None else change.text
+    known = _known(document, change, change.additions, "added" if change.text is None else "replaced")
+    found = classify("\n".join([text, *(added["text"] for added in known["additions"])]))
+    changes = {"state": [document["state"], found.state.value], "taken_as": known["amendments"][-1]["taken_as"]}
+    act = acting.act("question.amended.v1", changes=changes)
     steps = list(document["steps"])
-    if document["state"] != classified.state:
-        steps.append(step(act, document["seq"] + 1, classified.state.value))
-    return Change(
-        [act],
-        {
-            "text": text,
-            "state": classified.state.value,
-            "steps": steps,
-            "sealed": classified.state is State.SEALED,
-            "seal": classified.seal,
-            "proposal": classified.proposal,
-            **known,
-        },
-    )
+    if document["state"] != found.state:
+        steps.append(step(act, document["seq"] + 1, found.state.value))
+    sealing = {"sealed": found.state is State.SEALED, "seal": found.seal, "proposal": found.proposal}
+    return Change([act], {**known, **sealing, "text": text, "state": found.state.value, "steps": steps})
+
+
+def _noted(
+    document: Document,
+    acting: Acting,
+    change: Amendment,
+    pieces: Sequence[str],
+    taken_as: str,
+    *,
+    todo: Sequence[Document] = (),
+    **fields: Any,
+) -> Change:
+    known = _known(document, change, pieces, taken_as)
+    return note(document, acting, "question.amended.v1", changes={"taken_as": taken_as}, todo=todo, **known, **fields)
+
+
+def _known(document: Document, change: Amendment, pieces: Sequence[str], taken_as: str) -> dict[str, Any]:
+    """What every amendment leaves behind: how far the registration is known, what was added, and what became of it."""
+    fields: dict[str, Any] = {
+        "registration_seq": change.n,
+        "additions_taken": change.taken,
+        "additions": [*document.get("additions", ()), *({"at": change.at, "text": piece} for piece in pieces)],
+        "amendments": [*document.get("amendments", ()), {"at": change.at, "taken_as": taken_as}],
+    }
+    return fields if change.digest is None else fields | {"digest": change.digest}
+
+
+_TEXTS = ("text", "additions", "draft", "digest", "answer", "remark", "public_question", "public_answer", "published_on")
+_WITHOUT_TEXT = frozenset({"close_case", "tell_unit"})
+"""Steps that say nothing of the person's; the others of an erased question are not done any more."""
 
 
 def erased(document: Document, acting: Acting, n: int) -> Change:
-    """The person's data are gone: texts are removed, the public wording too, and what is still open counts as withdrawn."""
+    """The person's data are gone: every text of and about the question is removed, the public wording too, and what is still open
+    counts as withdrawn. The history stays: who, when, which state.
+    """
     acts: list[Act] = []
     fields: dict[str, Any] = {"registration_seq": n}
     if is_open(document):
         change = withdrawn(document, acting, REGISTRANT)
         acts += change.acts
         fields |= change.set
+    promised: Sequence[Document] = fields.get("todo") or document.get("todo") or ()
+    fields["todo"] = [entry for entry in promised if entry["do"] in _WITHOUT_TEXT]
+    if document.get("seal"):
+        fields["seal"] = {**document["seal"], "why": ""}
+    if document.get("proposal"):
+        fields["proposal"] = {**document["proposal"], "reason": "", "before": None}
     acts.append(acting.act("question.erased.v1"))
-    return Change(acts, fields, ["text", "additions", "draft", "digest", "public_question", "public_answer", "published_on"])
+    return Change(acts, fields, _TEXTS)

@@ -11,13 +11,13 @@ from typing import Any
 from uuid import UUID
 
 from contracts.envelope import Event
-from contracts.model import CaseStatus, RegistrationState
+from contracts.model import CaseStatus, QuestionState, RegistrationState, SectionText
 from kit.acting import Acting
 from kit.calendar import WorkCalendar
 from kit.consumer import Reject
 from kit.errors import NotFound
 from kit.mongo import Document
-from kit.outbox import Change, Outbox, step
+from kit.outbox import Act, Change, Outbox, step
 from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
 from services.routing.questions import afterwards, clocks, domain, rules, states, store
@@ -108,12 +108,14 @@ async def _catch_up(routing: Routing, event: Registration) -> None:
     sections = {states.question_id(case_id, s.no): s for s in sections_of(event)}
     for question in await store.questions_of_case(routing.questions.collection, event.agency, case_id, sealed=True):
         await _change_question(routing, event, registrant, question["_id"], sections)
+    if event.data.status == "erased":
+        await routing.letters.erase(event.agency, case_id)
     added = [q for q in sections if q not in case["questions"]]
     await routing.cases.change(case_id, event.agency, lambda c: _changed_case(c, event, registrant, added))
 
 
 async def _change_question(
-    routing: Routing, event: Registration, registrant: Acting, question_id: UUID, sections: Mapping[UUID, Any]
+    routing: Routing, event: Registration, registrant: Acting, question_id: UUID, sections: Mapping[UUID, SectionText]
 ) -> None:
     agency = routing.agencies[event.agency]
 
@@ -122,18 +124,25 @@ async def _change_question(
             return None
         if event.data.status == "erased":
             return domain.erased(document, registrant, event.sequence)
-        if not states.is_open(document):
-            return None
         section = sections.get(question_id)
-        if event.data.status == "withdrawn" or (section is None and _may_vanish(document)):
+        if states.is_open(document) and _is_taken_back(event, document, section):
             return domain.withdrawn(document, registrant, states.REGISTRANT)
-        if section is None or digest(section.text) == document.get("digest"):
+        if section is None or states.state_of(document) is QuestionState.WITHDRAWN:
             return None
-        found = classified(agency, section.no, section.text)
-        return domain.amended(document, registrant, section.text, digest(section.text), found, event.sequence)
+        change = _amendment(event, document, section)
+        if not change.pieces:
+            return None
+        return domain.amended(document, registrant, change, lambda text: classified(agency, section.no, text))
 
     after = await routing.questions.change(question_id, event.agency, decide)
     await afterwards.settle(routing, routing.questions, [after])
+
+
+def _is_taken_back(event: Registration, document: Document, section: SectionText | None) -> bool:
+    """All of the registration, the question's section with what came out of it, or a section that is not in the form any more."""
+    if event.data.status == "withdrawn" or document.get("section_no") in event.data.withdrawn_sections:
+        return True
+    return section is None and _may_vanish(document)
 
 
 def _may_vanish(document: Document) -> bool:
@@ -141,27 +150,70 @@ def _may_vanish(document: Document) -> bool:
     return states.state_of(document) in states.BEFORE_TRANSFER and "parent" not in document and not document.get("was_split")
 
 
+def _amendment(event: Registration, document: Document, section: SectionText) -> domain.Amendment:
+    found = digest(section.text)
+    is_new = found != document.get("digest")
+    known = section.additions or ()
+    return domain.Amendment(
+        n=event.sequence,
+        at=event.time,
+        text=section.text if is_new else None,
+        digest=found if is_new else None,
+        additions=[added.text for added in known[document.get("additions_taken", 0) :]],
+        taken=len(known),
+    )
+
+
 def _changed_case(case: Document, event: Registration, acting: Acting, added: Sequence[UUID]) -> Change | None:
     data = event.data
     if case["registration_seq"] >= event.sequence:
         return None
-    fields: dict[str, Any] = {"registration_seq": event.sequence}
+    if data.status == "erased":
+        return _erased_case(case, event, acting)
+    fields: dict[str, Any] = {"registration_seq": event.sequence, "withdrawal_reason": data.withdrawal_reason}
     if data.status == "received":
-        fields |= {
-            "person": data.person.model_dump() if data.person else None,
-            "kind": data.kind.value,
-            "preferred_way": data.preferred_way.value if data.preferred_way else None,
-            "participation": data.participation.value if data.participation else None,
-            "files": [f.model_dump() for f in data.files],
-            "incomplete": list(data.incomplete),
-            "questions": [*case["questions"], *added],
-        }
-        return Change([acting.act("case.amended.v1")], fields)
-    erased = data.status == "erased"
-    act = acting.act("case.erased.v1" if erased else "case.withdrawn.v1")
-    if case["status"] not in (CaseStatus.WITHDRAWN, CaseStatus.CLOSED):
-        fields |= {
-            "status": CaseStatus.WITHDRAWN.value,
-            "steps": [*case["steps"], step(act, case["seq"] + 1, CaseStatus.WITHDRAWN.value)],
-        }
-    return Change([act], {**fields, "person": None, "files": []} if erased else fields)
+        fields |= _as_registered(data)
+        changed = [what for what, names in _SHOWN.items() if any(fields[name] != case.get(name) for name in names)]
+        fields["questions"] = [*case["questions"], *added]
+        return Change([acting.act("case.amended.v1", at=event.time, changes={"registrant": changed})], fields)
+    act = acting.act("case.withdrawn.v1", at=event.time)
+    return Change([act], fields | _withdrawn_status(case, act))
+
+
+_SHOWN: Mapping[str, tuple[str, ...]] = {
+    "contact": ("person", "kind"),
+    "way": ("preferred_way",),
+    "files": ("files",),
+    "attendance": ("attendance_reply",),
+    "withdrawn": ("withdrawn_sections",),
+}
+"""What the history says of an amendment: which parts it touched, never their content. Texts are told question by question."""
+
+
+def _as_registered(data: RegistrationState) -> dict[str, Any]:
+    """What a case repeats of its registration."""
+    return {
+        "person": data.person.model_dump() if data.person else None,
+        "kind": data.kind.value,
+        "preferred_way": data.preferred_way.value if data.preferred_way else None,
+        "participation": data.participation.value if data.participation else None,
+        "files": [f.model_dump() for f in data.files],
+        "incomplete": list(data.incomplete),
+        "withdrawn_sections": list(data.withdrawn_sections),
+        "attendance_reply": data.attendance_reply.model_dump() if data.attendance_reply else None,
+    }
+
+
+def _withdrawn_status(case: Document, act: Act) -> dict[str, Any]:
+    if case["status"] in (CaseStatus.WITHDRAWN, CaseStatus.CLOSED):
+        return {}
+    withdrawn = CaseStatus.WITHDRAWN.value
+    return {"status": withdrawn, "steps": [*case["steps"], step(act, case["seq"] + 1, withdrawn)]}
+
+
+def _erased_case(case: Document, event: Registration, acting: Acting) -> Change:
+    """Nothing of the person is left, nor anything that would be written to the person."""
+    act = acting.act("case.erased.v1")
+    fields: dict[str, Any] = {"registration_seq": event.sequence, "person": None, "files": [], "attendance_note": ""}
+    fields["todo"] = [entry for entry in case.get("todo", ()) if entry["do"] != "letter"]
+    return Change([act], fields | _withdrawn_status(case, act), ["attendance_reply", "withdrawal_reason"])

@@ -78,8 +78,9 @@ def render_question(document: Document, _entry: Document) -> QuestionStateData:
 
 
 def render_case(document: Document, _entry: Document) -> CaseState:
-    """The case without its person."""
-    return CaseState.model_validate(document)
+    """The case without its person; of what the person said about coming the answer alone."""
+    reply = document.get("attendance_reply")
+    return CaseState.model_validate({**document, "attendance_reply": reply["answer"] if reply else None})
 
 
 def cases_outbox(database: Database, clock: ServerClock) -> Outbox:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from contracts.model import CaseStatus, Channel, LetterKind, Participation, QuestionState, RegistrantKind, Way
 from kit.agency import Agency
-from kit.clock import format_moment
+from kit.clock import format_moment, local_date
 from kit.web.rendering import format_phone
 from services.routing.questions import words
 from services.routing.questions.clocks import running_clock
@@ -40,6 +40,8 @@ class Row:
     phrases: Sequence[str]
     reason: str
     late: bool
+    changed_on: date | None
+    """When the registrant changed it last."""
 
     @property
     def marked(self) -> str:
@@ -74,6 +76,7 @@ def row(question: Document, agency: Agency, now: datetime, case: Document | None
         phrases=proposal.get("phrases", ()),
         reason=proposal.get("reason", ""),
         late=case is not None and case["status"] == CaseStatus.LATE,
+        changed_on=local_date(question["amendments"][-1]["at"]) if question.get("amendments") else None,
     )
 
 
@@ -125,6 +128,8 @@ def case_facts(case: Document, dialogue: Document | None) -> list[tuple[str, str
         ("Thứ tự phát biểu", str(case["speaking_order"]) if case.get("speaking_order") else ""),
         ("Tham dự", words.STATUSES[CaseStatus(case["attendance"])] if case.get("attendance") else ""),
         ("Ghi chú tham dự", case.get("attendance_note") or ""),
+        ("Trả lời giấy mời", reply_words(case, dialogue)),
+        ("Lý do rút", case.get("withdrawal_reason") or ""),
     ]
     return [(term, text) for term, text in facts if text]
 
@@ -133,6 +138,18 @@ def participation(case: Document) -> str:
     """In person or online, where the registrant said so."""
     said = case.get("participation")
     return words.PARTICIPATION[Participation(said)] if said else ""
+
+
+def reply_words(case: Document, dialogue: Document | None) -> str:
+    """What the person said about coming (D9); one that was given for another date says so."""
+    reply = case.get("attendance_reply")
+    if not reply:
+        return ""
+    said = words.REPLIES[reply["answer"]]
+    who = f": {reply['substitute']}" if reply["substitute"] else ""
+    why = f" ({reply['reason']})" if reply["reason"] else ""
+    outdated = dialogue is not None and reply["starts_at"] != dialogue["starts_at"]
+    return f"{said}{who}{why}, lúc {format_moment(reply['at'])}{'; trả lời cho lịch cũ' if outdated else ''}"
 
 
 def dialogue_name(dialogue: Document | None) -> str:

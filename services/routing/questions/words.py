@@ -123,6 +123,9 @@ LETTERS: Mapping[LetterKind, str] = {
     LetterKind.OVERDUE: "Thư báo quá hạn",
     LetterKind.EXTENDED: "Thư xin lỗi và báo hạn mới",
     LetterKind.DATE_FIXED: "Thư báo ngày tổ chức",
+    LetterKind.AMENDED: "Thư xác nhận thay đổi của phiếu",
+    LetterKind.CONTACT_CHANGED: "Thư báo đã đổi địa chỉ thư điện tử",
+    LetterKind.DATA_REQUEST: "Thư về yêu cầu dữ liệu cá nhân",
 }
 DELIVERIES: Mapping[str, str] = {
     "sent": "Đã gửi",
@@ -177,6 +180,19 @@ _EVENTS: Mapping[str, str] = {
     "attended": "Ghi nhận tham dự",
     "closed": "Kết thúc",
 }
+REGISTRANT_CHANGED: Mapping[str, str] = {
+    "contact": "sửa thông tin liên hệ",
+    "way": "đổi cách nhận thông tin",
+    "files": "sửa tệp đính kèm",
+    "attendance": "trả lời việc tham dự",
+    "withdrawn": "rút nội dung",
+}
+TAKEN_AS: Mapping[str, str] = {
+    "replaced": "Người đăng ký sửa nội dung",
+    "added": "Người đăng ký bổ sung nội dung",
+    "late": "Người đăng ký bổ sung sau khi nội dung đã kết thúc",
+}
+REPLIES: Mapping[str, str] = {"coming": "Sẽ dự", "substitute": "Cử người dự thay", "absent": "Báo vắng"}
 _ACTORS = {"registrant": "Người đăng ký", "system:routing": "Phần mềm"}
 
 
@@ -219,6 +235,10 @@ def event(entry: Document, agency: Agency) -> str:
     """One line of the history."""
     what = _EVENTS.get(entry["type"].split(".")[1], entry["type"])
     changes = entry.get("changes") or {}
+    if changes.get("taken_as"):
+        what = TAKEN_AS[changes["taken_as"]]
+    if changes.get("registrant"):
+        what = "Cập nhật: " + ", ".join(REGISTRANT_CHANGED[part] for part in changes["registrant"])
     unit = changes.get("unit")
     if isinstance(unit, list):
         unit = unit[-1]

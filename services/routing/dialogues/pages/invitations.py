@@ -14,7 +14,7 @@ from kit.web import Submitted
 from services.routing.dialogues import agenda, forms, papers, usecases, waves
 from services.routing.dialogues.pages.desk import READERS, Desk, Office, Reader, after, base, pdf, uploaded
 from services.routing.questions import store as questions_store
-from services.routing.questions import views
+from services.routing.questions import views as question_views
 
 SHOWN = 100
 """People on one page of a list; of the gap lists the first so many, with their number."""
@@ -163,7 +163,9 @@ async def _gaps(desk: Desk, dialogue: Document, trang: int) -> dict[str, Any]:
         "unreached": len(unverified),
         "invited": invited[(page - 1) * SHOWN : page * SHOWN],
         "invited_count": len(invited),
-        "participation": views.participation,
+        "participation": question_views.participation,
+        "replies": agenda.replies(dialogue, invited),
+        "reply_words": question_views.reply_words,
         "page": page,
         "pages": pages,
         "invitation_due": due,

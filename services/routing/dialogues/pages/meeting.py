@@ -17,6 +17,7 @@ from services.routing.dialogues.pages.desk import Desk, Office, Reader, after, b
 from services.routing.questions import clocks, states, views
 from services.routing.questions import store as questions_store
 from services.routing.questions import usecases as questions
+from services.routing.questions import views as question_views
 from services.routing.questions.usecases import Outcome, OutcomeKind
 
 SPEAKERS = 50
@@ -84,6 +85,7 @@ def router(desk: Desk) -> APIRouter:
             attendance_names=ATTENDANCE,
             outcome_names=OUTCOMES,
             outcome_name=_outcome_name,
+            reply_words=question_views.reply_words,
             has_outcome=_has_outcome,
             may_record=_may_record,
             running_clock=clocks.running_clock,

@@ -1,0 +1,124 @@
+"""What a registrant does after registering: one function per command. The rules are in domain.py.
+
+What is decided from routing's published states may be a moment old; routing decides the race (`Amendment.taken_as`).
+"""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from contracts.model import AttendanceReply, CaseState, DialogueState, Person, QuestionStateData, Way
+from kit.acting import Acting
+from kit.errors import Conflict, Invalid, NotFound
+from kit.mongo import Document
+from services.intake import domain as rules
+from services.intake.after import domain
+from services.intake.after.domain import Mode, Situation
+from services.intake.domain import MISSING, Plan, Window
+from services.intake.usecases import Intake, required_fields, section_titles
+
+
+class Moved(Conflict):
+    """The section was put before a unit (or answered) since the page was opened: what may be done to it is `now`."""
+
+    def __init__(self, now: Mode) -> None:
+        super().__init__("the section may not be changed so any more")
+        self.now = now
+
+
+async def situation(intake: Intake, registration: Document) -> Situation:
+    """What is known of a registration now."""
+    agency = registration["agency"]
+    case = await intake.projections.case(agency, registration["_id"])
+    questions = await intake.projections.questions(agency, registration["_id"])
+    try:
+        plan = await intake.announcements.plan(agency, registration["plan"])
+    except NotFound:
+        plan = None
+    return situation_of(intake, registration, case, questions, plan)
+
+
+def situation_of(
+    intake: Intake, registration: Document, case: CaseState | None, questions: dict[UUID, QuestionStateData], plan: Plan | None
+) -> Situation:
+    """The same, of what a page has read already."""
+    now = intake.clock()
+    dialogue: DialogueState | None = None
+    takes_sections = False
+    if plan is not None:
+        chosen = (case.dialogue if case else None) or registration["dialogue"]
+        found = plan.dialogue(chosen) if chosen else None
+        takes_sections = (rules.window(plan, found, now) if found else rules.place(plan, now).window) is Window.OPEN
+        dialogue = found.state if found else None
+    return Situation(now, case, questions, dialogue, takes_sections)
+
+
+async def change_section(intake: Intake, acting: Acting, registration: Document, no: int, text: str, offered: Mode) -> Mode:
+    """Change a section's text, add to it, or fill it. Raises `Moved` when the page offered what is not possible any more,
+    `NotFound` for a section the form does not have, `Invalid`.
+    """
+    titles = section_titles(intake.agency(acting.agency))
+    if no not in titles:
+        raise NotFound("section")
+    now = domain.mode(registration, no, await situation(intake, registration))
+    # Pressed twice, the second finds filled what the first filled: the text itself says that it is the same.
+    if now != offered and not (offered is Mode.NEW and now in (Mode.AMEND, Mode.ADD)):
+        raise Moved(now)
+    await intake.outbox.change(
+        registration["_id"], acting.agency, lambda d: domain.changed_section(d, acting, no, titles[no], text, offered)
+    )
+    return offered
+
+
+async def correct_contact(intake: Intake, acting: Acting, registration: UUID, person: Person) -> None:
+    """Another name, address, telephone or e-mail. Raises `Invalid` for what the form insists on."""
+    agency = intake.agency(acting.agency)
+    missing = {name: MISSING[name] for name in required_fields(agency) if not getattr(person, name)}
+    if missing:
+        raise Invalid(missing)
+    incomplete = [name for name in Person.model_fields if not getattr(person, name)] + ["sections"]
+    await intake.outbox.change(registration, acting.agency, lambda d: domain.corrected(d, acting, person, incomplete))
+
+
+NO_EMAIL = "Phiếu chưa có địa chỉ thư điện tử. Xin Ông/Bà bổ sung thông tin liên hệ trước."
+NO_ADDRESS = "Phiếu chưa có địa chỉ. Xin Ông/Bà bổ sung thông tin liên hệ trước."
+NO_PHONE = "Phiếu chưa có số điện thoại. Xin Ông/Bà bổ sung thông tin liên hệ trước."
+_NEEDED = {Way.EMAIL: ("email", NO_EMAIL), Way.POST: ("address", NO_ADDRESS), Way.PHONE: ("phone", NO_PHONE)}
+
+
+async def prefer(intake: Intake, acting: Acting, registration: Document, way: Way | None) -> None:
+    """By which way the person wishes to be told. Raises `Invalid` when the form holds nothing to do it with."""
+    if way is not None and not registration["person"][_NEEDED[way][0]]:
+        raise Invalid({"preferred_way": _NEEDED[way][1]})
+    await intake.outbox.change(registration["_id"], acting.agency, lambda d: domain.preferred(d, acting, way))
+
+
+async def withdraw(intake: Intake, acting: Acting, registration: Document, sections: Collection[int], reason: str) -> None:
+    """Take sections back. Raises `Conflict` when one has been answered meanwhile, `Invalid` when none was chosen."""
+    if not sections:
+        raise Invalid({"sections": "Xin Ông/Bà chọn ít nhất một nội dung."})
+    still_open = domain.withdrawable(registration, await situation(intake, registration))
+    await intake.outbox.change(
+        registration["_id"], acting.agency, lambda d: domain.withdrawn(d, acting, sections, reason, still_open)
+    )
+
+
+async def reply(
+    intake: Intake, acting: Acting, registration: Document, answer: str, substitute: str = "", reason: str = ""
+) -> None:
+    """Say whether one comes to the meeting as it is dated now. Raises `Conflict` when it is too late, `Invalid`."""
+    now = await situation(intake, registration)
+    if not domain.may_reply(registration, now) or now.case is None or now.dialogue is None:
+        raise Conflict("no invitation waits for an answer")
+    if answer == "substitute" and not substitute:
+        raise Invalid({"substitute": "Xin Ông/Bà ghi họ tên người dự thay."})
+    said = AttendanceReply.model_validate(
+        {
+            "at": acting.now,
+            "answer": answer,
+            "substitute": substitute if answer == "substitute" else "",
+            "reason": reason if answer == "absent" else "",
+            "dialogue": now.case.dialogue,
+            "starts_at": now.dialogue.starts_at,
+        }
+    )
+    await intake.outbox.change(registration["_id"], acting.agency, lambda d: domain.replied(d, acting, said))

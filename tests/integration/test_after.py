@@ -1,0 +1,421 @@
+"""What a registrant does after registering, from the page to routing and notify and back, over real databases (D3, D7, D9).
+
+Events travel between the three as bytes, at once instead of through Kafka; tests/browser/test_people.py goes through Kafka.
+"""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from html import unescape
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from contracts import topics
+from contracts.envelope import Event, decode
+from contracts.events import models
+from kit import mongo
+from kit.auth import COOKIE as STAFF_COOKIE
+from kit.auth import READ_SEALED, Role, Session, SessionCodec
+from kit.mongo import Document
+from kit.outbox import Outbox
+from services.intake.after.session import COOKIE, MINUTES
+from services.intake.data_requests.usecases import erase
+from services.intake.documents import LETTER
+from services.notify import consumers
+from services.notify.bootstrap import Notify
+from services.notify.bootstrap import bootstrap as notify_bootstrap
+from services.notify.store import CORRECTIONS, LEDGER
+from services.routing.context import Routing
+from services.routing.questions import states
+from services.routing.questions import usecases as routing_usecases
+from tests.intake import NOW, PLAN, Running, running_intake, web_form
+from tests.integration.test_notify_service import prepared, settings
+from tests.routing import acting, running_routing, take, with_dialogue
+
+pytestmark = pytest.mark.stack
+FORM = f"/son-la/dang-ky/{PLAN}"
+LOOKUP = "/son-la/tra-cuu"
+OLD, CHANGED = "cu@nguoi-dan.example", "moi@nguoi-dan.example"
+TEXT = "Hồ sơ đăng ký đề tài cấp tỉnh cần những giấy tờ gì?"
+OFFICE = states.Who(frozenset({"office", "leadership"}), assign_by="leadership")
+
+
+@dataclass
+class World:
+    """The three services, and what one tells the others."""
+
+    intake: Running
+    routing: Routing
+    notify: Notify
+    ledger: mongo.Collection
+
+    async def registration(self) -> Document:
+        found = await self.intake.database["registrations"].find_one({}, sort=[("recorded_at", -1), ("case_number", -1)])
+        assert found is not None
+        return found
+
+    async def pass_on(self) -> None:
+        """All that intake has to say, then all that routing has."""
+        document = await self.registration()
+        told = [self._wire(self.intake.intake.outbox, document, e) for e in document["events"]]
+        letters = [e for e in told if e.type == LETTER]
+        registrations = [e for e in told if e.type != LETTER]
+        await take(self.routing, registrations[-1])
+        subscribed = {s.name: s.handle for s in consumers.subscriptions(self.notify.desk, None)}  # type: ignore[arg-type]
+        await subscribed["letters"](letters, _refuse)
+        await subscribed["registrations"]([decode(registrations[-1].encode(), _NOTIFY)], _refuse)
+        for outbox, save in (
+            (self.routing.cases, self.intake.intake.projections.save_cases),
+            (self.routing.questions, self.intake.intake.projections.save_questions),
+        ):
+            rows = await outbox.collection.find({}).to_list(None)
+            await save([self._wire(outbox, row, row["events"][-1]) for row in rows])
+
+    def _wire(self, outbox: Outbox, document: Document, entry: Document) -> Event[Any]:
+        return decode(outbox.event(document, entry).encode(), _ALL)
+
+    async def questions(self) -> list[Document]:
+        return await self.routing.questions.collection.find({}).sort("section_no", 1).to_list(None)
+
+    async def case(self) -> Document:
+        found = await self.routing.cases.collection.find_one({})
+        assert found is not None
+        return found
+
+    async def rows(self) -> dict[str, Document]:
+        return {row["kind"]: row async for row in self.ledger.find({})}
+
+    async def transfer(self, question: UUID) -> None:
+        await routing_usecases.transfer(self.routing, acting(self.routing), OFFICE, question, "quan-ly-khoa-hoc")
+        await self.pass_on()
+
+
+_ALL = models(topics.REGISTRATIONS, topics.INTAKE_LETTERS, topics.CASES, topics.QUESTIONS)
+_NOTIFY = models(topics.REGISTRATIONS, views=consumers.VIEWS)
+
+
+def _refuse(event: Event[Any], error: Exception) -> None:
+    raise AssertionError(f"{event.type}: {error}")
+
+
+@pytest_asyncio.fixture
+async def world(mongodb_url: str) -> AsyncIterator[World]:
+    notify = notify_bootstrap(settings(mongodb_url), clock=lambda: NOW)
+    ledger = (await prepared(notify))[LEDGER]
+    async with running_intake(mongodb_url) as intake, running_routing(mongodb_url, now=NOW) as routing:
+        await with_dialogue(routing, plan=PLAN, starts_at=NOW + timedelta(days=40), closes_at=NOW + timedelta(days=30))
+        yield World(intake, routing, notify, ledger)
+    await notify.service.client.drop_database(notify.service.database.name)
+    await mongo.close(notify.service.client)
+
+
+@dataclass
+class Person:
+    """Somebody with a code, and the page they look at."""
+
+    client: httpx.AsyncClient
+    code: str
+    page: httpx.Response
+
+    @property
+    def csrf(self) -> str:
+        found = re.search(r'name="csrf" value="([0-9a-f]+)"', self.page.text)
+        assert found, self.page.text
+        return found[1]
+
+    async def open(self, path: str = "phieu") -> str:
+        self.page = await self.client.get(f"{LOOKUP}/{path}")
+        assert self.page.status_code == 200, self.page.status_code
+        return unescape(self.page.text)
+
+    async def send(self, path: str, **fields: Any) -> httpx.Response:
+        """What the form of this page sends, and the page after it."""
+        sent = await self.client.post(f"{LOOKUP}/{path}", data={"csrf": self.csrf} | fields)
+        self.page = await self.client.get(sent.headers["location"]) if sent.status_code == 303 else sent
+        return sent
+
+
+async def registered(world: World, **form: str) -> Person:
+    """A form sent, routed, and looked up."""
+    receipt = await world.intake.client.post(FORM, data=web_form(email=OLD, **form))
+    found = re.search(r'<p class="code"[^>]*>([^<]+)</p>', receipt.text)
+    assert found, receipt.text
+    await world.pass_on()
+    page = await world.intake.client.post(LOOKUP, data={"code": found[1]})
+    assert page.status_code == 200
+    return Person(world.intake.client, found[1], page)
+
+
+async def test_before_the_transfer_the_text_is_replaced_and_afterwards_added_to(world: World) -> None:
+    person = await registered(world)
+    await person.open("noi-dung/1")
+    assert TEXT in unescape(person.page.text)
+    amended = {"text": "Đề tài cấp cơ sở thì sao?", "mode": "amend"}
+    for _ in range(2):  # a double click
+        assert (await person.send("noi-dung/1", **amended)).status_code == 303
+        assert "Đã ghi nhận nội dung Ông/Bà sửa." in unescape(person.page.text)
+        await person.open("noi-dung/1")
+    await world.pass_on()
+    [question] = await world.questions()
+    assert (question["text"], question.get("additions")) == ("Đề tài cấp cơ sở thì sao?", [])
+    assert "thay cho nội dung cũ" in await person.open()
+    rows = await world.rows()
+    assert (rows["receipt"]["state"], rows["amended"]["state"]) == ("pending", "pending")
+    assert await world.ledger.count_documents({"kind": "amended"}) == 1
+
+    await person.open("noi-dung/1")  # a page that is open while the office transfers
+    await world.transfer(question["_id"])
+    late = await person.send("noi-dung/1", text="Thêm: thời hạn?", mode="amend")
+    assert late.status_code == 409
+    assert "chỉ bổ sung được" in unescape(late.text)
+    assert "Thêm: thời hạn?" in unescape(late.text)
+    assert (await person.send("noi-dung/1", text="Thêm: thời hạn?", mode="add")).status_code == 303
+    await world.pass_on()
+    [question] = await world.questions()
+    assert (question["text"], [a["text"] for a in question["additions"]]) == ("Đề tài cấp cơ sở thì sao?", ["Thêm: thời hạn?"])
+    page = await person.open()
+    assert "kèm vào nội dung như phần bổ sung" in page
+    assert page.index("Sở tiếp nhận phiếu") < page.index("Ông/Bà sửa nội dung") < page.index("Ông/Bà bổ sung nội dung")
+
+
+async def test_a_race_that_routing_decides_loses_nothing(world: World) -> None:
+    person = await registered(world)
+    [question] = await world.questions()
+    # Transferred, and intake has not heard of it yet.
+    await routing_usecases.transfer(world.routing, acting(world.routing), OFFICE, question["_id"], "quan-ly-khoa-hoc")
+    await person.open("noi-dung/1")
+    assert (await person.send("noi-dung/1", text="Cả nội dung viết lại", mode="amend")).status_code == 303
+    await world.pass_on()
+    [question] = await world.questions()
+    assert (question["text"], [a["text"] for a in question["additions"]]) == (TEXT, ["Cả nội dung viết lại"])
+    assert "kèm vào nội dung như phần bổ sung" in await person.open()
+
+
+async def test_another_section_is_filled_until_the_closing(world: World) -> None:
+    person = await registered(world)
+    assert "2. Về lĩnh vực quản lý công nghệ" in await person.open()
+    await person.open("noi-dung/2")
+    assert (await person.send("noi-dung/2", text="Nội dung thêm", mode="new")).status_code == 303
+    await world.pass_on()
+    assert [q["section_no"] for q in await world.questions()] == [1, 2]
+    assert len((await world.case())["questions"]) == 2
+    world.intake.clock.now = NOW + timedelta(days=30, minutes=1)
+    again = await world.intake.client.post(LOOKUP, data={"code": person.code})
+    assert "3. Về lĩnh vực tiêu chuẩn" not in unescape(again.text)
+
+
+async def test_letters_that_have_not_gone_out_follow_a_corrected_address(world: World) -> None:
+    person = await registered(world)
+    await person.open("lien-he")
+    contact = {"name": "Lò Văn Thử", "address": "Bản Mới", "phone": "0912 345 678", "email": "sai"}
+    wrong = await person.send("lien-he", **contact)
+    assert wrong.status_code == 422
+    assert "Bản Mới" in unescape(wrong.text)
+    assert (await person.send("lien-he", **contact | {"email": CHANGED})).status_code == 303
+    assert CHANGED not in person.page.text
+    await world.pass_on()
+    assert (await world.case())["person"]["email"] == CHANGED
+    rows = await world.rows()
+    to = {kind: row["content"]["recipient"]["email"] for kind, row in rows.items()}
+    assert to == {"receipt": CHANGED, "amended": CHANGED, "contact_changed": OLD}
+    assert await world.ledger.count_documents({}) == 3
+    await world.pass_on()  # everything once more, in any order
+    assert await world.ledger.count_documents({}) == 3
+    # What routing asked for before it heard of the correction follows as well.
+    corrections = world.notify.service.database[CORRECTIONS]
+    assert await corrections.count_documents({}) == 1
+
+
+async def test_one_question_then_the_whole_form_is_withdrawn(world: World) -> None:
+    person = await registered(world, **{"sections.2": "Nội dung hai"})
+    await world.transfer((await world.questions())[1]["_id"])
+    await person.open("rut")
+    assert (await person.send("rut")).status_code == 422
+    asked = await person.send("rut", sections="2", reason="không cần nữa")
+    assert asked.status_code == 200
+    assert "không lấy lại được" in unescape(asked.text)
+    assert [q["state"] for q in await world.questions()][1] == "transferred"
+    assert (await person.send("rut", sections="2", reason="không cần nữa", confirm="true")).status_code == 303
+    await world.pass_on()
+    assert [q["state"] for q in await world.questions()] == ["proposed", "withdrawn"]
+    case = await world.case()
+    assert (case["status"], case["withdrawal_reason"]) == ("open", "không cần nữa")
+
+    await person.open("rut")
+    assert "phiếu được rút" in unescape((await person.send("rut", sections="1")).text)
+    await person.send("rut", sections="1", confirm="true")
+    await world.pass_on()
+    assert {q["state"] for q in await world.questions()} == {"withdrawn"}
+    assert (await world.case())["status"] == "withdrawn"
+    assert "Ông/Bà đã rút phiếu" in await person.open()
+    assert "/noi-dung/1" not in person.page.text
+
+
+async def test_an_invitation_is_answered_and_the_chair_sees_it(world: World) -> None:
+    person = await registered(world)
+    assert "không có giấy mời nào chờ trả lời" in await person.open("tham-du")
+    case = await world.case()
+    await routing_usecases.mark_invited(world.routing, acting(world.routing), case["_id"], "07", NOW.date(), 1)
+    await world.pass_on()
+    await person.open("tham-du")
+    assert (await person.send("tham-du", answer="substitute")).status_code == 422
+    assert (await person.send("tham-du", answer="substitute", substitute="Cầm Văn Thay")).status_code == 303
+    assert "Ông/Bà đã cử người dự thay: Cầm Văn Thay" in unescape(person.page.text)
+    await world.pass_on()
+    reply = (await world.case())["attendance_reply"]
+    assert (reply["answer"], reply["substitute"]) == ("substitute", "Cầm Văn Thay")
+    shown = await world.intake.intake.projections.case("son-la", case["_id"])
+    assert shown is not None
+    assert shown.attendance_reply == "substitute"
+    assert "Cầm Văn Thay" not in shown.model_dump_json()
+
+
+# The visit
+
+
+async def test_the_visit_ends_by_itself_and_by_the_button_and_loses_nothing_typed(world: World) -> None:
+    person = await registered(world)
+    cookie = next(c for c in world.intake.client.cookies.jar if c.name == COOKIE)
+    assert cookie.path == LOOKUP
+    assert cookie.has_nonstandard_attr("HttpOnly")
+    assert cookie.get_nonstandard_attr("SameSite") == "strict"
+    assert person.code.replace("-", "") not in (cookie.value or "").replace("-", "")
+
+    world.intake.clock.now = NOW + timedelta(minutes=MINUTES, seconds=1)
+    assert (await world.intake.client.get(f"{LOOKUP}/phieu")).status_code == 303
+    late = await person.send("noi-dung/1", text="Viết rất lâu", mode="amend")
+    assert late.status_code == 403
+    assert "Viết rất lâu" in unescape(late.text)
+    wrong = await world.intake.client.post(f"{LOOKUP}/noi-dung/1", data={"code": "sai", "text": "Viết rất lâu", "mode": "amend"})
+    assert wrong.status_code == 422
+    assert "Viết rất lâu" in unescape(wrong.text)
+    with_code = {"code": person.code, "text": "Viết rất lâu", "mode": "amend"}
+    assert (await world.intake.client.post(f"{LOOKUP}/noi-dung/1", data=with_code)).status_code == 303
+    await person.open()
+    assert (await person.send("ket-thuc")).status_code == 303
+    assert "Đã kết thúc xem" in unescape(person.page.text)
+    assert (await world.intake.client.get(f"{LOOKUP}/phieu")).status_code == 303
+
+
+async def test_without_the_token_nothing_changes(world: World) -> None:
+    person = await registered(world)
+    before = (await world.registration())["seq"]
+    forged = await world.intake.client.post(f"{LOOKUP}/rut", data={"sections": "1", "confirm": "true", "csrf": "0" * 64})
+    assert forged.status_code == 403
+    stranger = await world.intake.client.post(
+        "/bac-kan/tra-cuu/rut", data={"sections": "1", "confirm": "true", "csrf": person.csrf}
+    )
+    assert stranger.status_code == 403
+    for path in ("phieu", "noi-dung/1", "lien-he", "cach-nhan", "rut", "tham-du", "du-lieu"):
+        await person.open(path)
+    assert (await world.registration())["seq"] == before
+
+
+# Personal data
+
+
+def sign_in(world: World, *, reads_sealed: bool = False) -> str:
+    codec = SessionCodec(world.intake.intake.settings.session_secret)
+    permissions = frozenset({READ_SEALED}) if reads_sealed else frozenset()
+    session = Session(
+        id="s1",
+        agency="son-la",
+        username="van.phong",
+        name="Cầm Thị Mẫu",
+        roles=frozenset({Role.OFFICE}),
+        permissions=permissions,
+    )
+    world.intake.client.cookies.set(STAFF_COOKIE, codec.encode(session, world.intake.clock()))
+    return codec.csrf("s1")
+
+
+DESK = "/son-la/tiep-nhan/yeu-cau-du-lieu"
+
+
+async def asked_for(world: World, person: Person, what: str) -> str:
+    await person.open("du-lieu")
+    for _ in range(2):
+        assert (await person.send("du-lieu", what=what)).status_code == 303
+        await person.open("du-lieu")
+    assert await world.intake.database["data_requests"].count_documents({"what": what}) == 1
+    request = await world.intake.database["data_requests"].find_one({"what": what})
+    assert request is not None
+    return f"{DESK}/{request['_id']}"
+
+
+async def test_a_copy_is_given_when_a_person_has_granted_it_and_says_nothing_of_what_is_sealed(world: World) -> None:
+    secret = "Tôi tố cáo ông Nguyễn Văn X nhận tiền khi giải quyết hồ sơ của tôi."
+    person = await registered(world, **{"sections.2": secret})
+    assert {q["section_no"]: q["sealed"] for q in await world.questions()} == {1: False, 2: True}
+    assert secret not in await person.open()
+    assert secret not in await person.open("noi-dung/2")
+    address = await asked_for(world, person, "see")
+    assert (await world.intake.client.get(f"{LOOKUP}/ban-sao")).status_code == 404
+    csrf = sign_in(world)
+    listed = unescape((await world.intake.client.get(DESK)).text)
+    assert "12/3/2026" in listed  # two working days
+    assert (await world.intake.client.get(f"{address}/ban-sao")).status_code == 404
+    refused = await world.intake.client.post(f"{address}/quyet-dinh", data={"csrf": csrf, "decision": "refused"})
+    assert refused.status_code == 422
+    granted = await world.intake.client.post(f"{address}/quyet-dinh", data={"csrf": csrf, "decision": "granted"})
+    assert granted.status_code == 303
+    copy = unescape((await world.intake.client.get(f"{LOOKUP}/ban-sao")).text)
+    assert TEXT in copy
+    assert OLD in copy
+    assert secret not in copy
+    plain = await world.intake.client.get(f"{LOOKUP}/ban-sao.json")
+    assert plain.json()["person"]["email"] == OLD
+    assert secret not in plain.text
+    printed = unescape((await world.intake.client.get(f"{address}/ban-sao")).text)
+    assert TEXT in printed
+    assert secret not in printed
+    assert "2. Về lĩnh vực" not in printed
+    sign_in(world, reads_sealed=True)
+    assert secret in unescape((await world.intake.client.get(f"{address}/ban-sao")).text)
+
+
+async def test_a_deletion_is_decided_by_a_person_and_leaves_nothing_anywhere(world: World) -> None:
+    person = await registered(world)
+    document = await world.registration()
+    file = await world.intake.intake.files.put("son-la", str(document["_id"]), "a.txt", "text/plain", b"rieng")
+    await world.intake.database["registrations"].update_one({"_id": document["_id"]}, {"$set": {"files": [file.model_dump()]}})
+    await person.open("lien-he")
+    await person.send("lien-he", name="Lò Văn Thử", phone="0912 345 678", email=CHANGED)
+    await world.pass_on()
+    address = await asked_for(world, person, "delete")
+    csrf = sign_in(world)
+    early = await world.intake.client.post(f"{address}/xong", data={"csrf": csrf})
+    assert early.status_code == 409
+    extended = await world.intake.client.post(f"{address}/gia-han", data={"csrf": csrf, "why": "Cần xác minh"})
+    assert extended.status_code == 303
+    twice = await world.intake.client.post(f"{address}/gia-han", data={"csrf": csrf, "why": "Nữa"})
+    assert twice.status_code == 409
+    await world.intake.client.post(f"{address}/quyet-dinh", data={"csrf": csrf, "decision": "granted"})
+    done = await world.intake.client.post(f"{address}/xong", data={"csrf": csrf})
+    assert done.status_code == 303
+    await world.pass_on()
+
+    held = repr(
+        [
+            await world.registration(),
+            await world.intake.database["data_requests"].find({}).to_list(None),
+            await world.questions(),
+            await world.case(),
+            await world.routing.database["letters"].find({}).to_list(None),
+            await world.ledger.find({}).to_list(None),
+            await world.notify.service.database[CORRECTIONS].find({}).to_list(None),
+        ]
+    )
+    for secret in (OLD, CHANGED, "Lò Văn Thử", TEXT, "912345678"):
+        assert secret not in held
+    assert await world.intake.intake.files._database["fs.files"].count_documents({"_id": file.key}) == 0
+    assert "đã được xóa" in await person.open()
+    steps = [s["state"] for s in (await world.intake.database["data_requests"].find_one({}))["steps"]]  # type: ignore[index]
+    assert steps == ["received", "extended", "granted", "done"]
+    # A repetition after a crash finds nothing more to do.
+    await erase(world.intake.intake, acting(world.routing), document["_id"])
