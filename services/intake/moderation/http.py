@@ -89,6 +89,8 @@ class _Queue:
         self, request: Request, session: Session, *, status: int = 200, chosen: Sequence[str] = (), **context: Any
     ) -> Response:
         waiting, junk = [await self._intake.held.listed(session.agency, s, _SHOWN) for s in (Held.WAITING, Held.JUNK)]
+        if len(waiting) < _SHOWN:  # all of them, and newer than the last count
+            self._intake.waiting[session.agency] = len(waiting)
         return self._templates.page(
             request,
             "moderation/queue.html",
