@@ -24,7 +24,7 @@ from tests.site import ANSWERS, answer_state
 from tests.site import SCIENCE as FIELD
 
 pytestmark = pytest.mark.stack
-MANY = 3_000
+MANY, BATCH = 1_500, 250
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -122,7 +122,8 @@ async def test_a_search_among_thousands_examines_little_and_is_paged_newest_firs
         )
         for n in range(MANY)
     ]  # fmt: skip
-    await intake.intake.projections.save_questions([event(uuid4(), state) for state in states])
+    for n in range(0, MANY, BATCH):
+        await intake.intake.projections.save_questions([event(uuid4(), state) for state in states[n : n + BATCH]])
     answers = intake.intake.answers
 
     found = await answers.having(SON_LA, terms("don va thuyet minh"))

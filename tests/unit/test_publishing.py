@@ -108,7 +108,7 @@ def test_laws_dates_and_sums_are_not_personal(plain: str) -> None:
 
 def test_the_agency_s_own_contacts_may_stand_there() -> None:
     contacts = AGENCY.contacts
-    text = f"Ông/Bà gọi {contacts.phone} hoặc gửi {contacts.email}."
+    text = f"Ông/Bà gọi {contacts.phone}, {contacts.phone.replace('.', ' ')} hoặc gửi {contacts.email.upper()}."
     assert publishing.guarded(Wording("Hỏi", text), PERSON, AGENCY) == {}
 
 

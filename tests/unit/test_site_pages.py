@@ -262,6 +262,7 @@ async def test_robots_find_the_public_pages_alone(site: httpx.AsyncClient) -> No
     listed = ElementTree.fromstring((await site.get("/son-la/sitemap.xml")).content)  # noqa: S314 - our own
     addresses = [element.text or "" for element in listed.iter() if element.tag.endswith("loc")]
     assert f"https://doi-thoai.example/son-la/doi-thoai/{PLAN}-1" in addresses
+    assert f"https://doi-thoai.example{ANSWER}" in addresses
     assert not any(re.search(r"can-bo|tra-cuu|dang-ky", address) for address in addresses)
 
 

@@ -105,6 +105,7 @@ class _Pages:
         base = f"{self._intake.settings.public_url}/{profile.code}"
         plans = await self._intake.announcements.plans(agency)
         paths = [*_SITEMAP, *(f"ke-hoach/{p.id}" for p in plans), *(f"doi-thoai/{d.id}" for p in plans for d in p.dialogues)]
+        paths += [f"hoi-dap/{answer.id}" for answer in await usecases.newest(self._intake, agency)]
         text = self._templates.render("site/sitemap.xml", addresses=[f"{base}/{path}" for path in paths])
         return Response(text, media_type="application/xml", headers=FOR_AN_HOUR)
 

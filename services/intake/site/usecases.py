@@ -83,6 +83,11 @@ async def of_year(intake: Intake, agency: str, year: int) -> Sequence[Answer]:
     return found[::-1]
 
 
+async def newest(intake: Intake, agency: str) -> Sequence[Answer]:
+    """The newest `MOST_FOUND`."""
+    return await intake.answers.having(agency, [], size=MOST_FOUND)
+
+
 async def latest(intake: Intake, agency: str) -> Sequence[Answer]:
     """The newest few; none while MongoDB does not answer: a front page stands without them."""
     try:
