@@ -31,8 +31,6 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-WITH_SCRIPT = {"Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; script-src 'self'; connect-src 'self'"}
-"""The headers of a page that has a script of ours; all others run none."""
 Admit = Callable[[str], None]
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
@@ -120,8 +118,7 @@ class Hardened:
         yield from self._fixed
         # Chromium's viewer for PDF is stopped by anything stricter.
         pdf = headers.get(b"content-type", b"").startswith(b"application/pdf")
-        if b"content-security-policy" not in headers:
-            yield b"content-security-policy", b"frame-ancestors 'none'" if pdf else CONTENT_SECURITY_POLICY.encode()
+        yield b"content-security-policy", b"frame-ancestors 'none'" if pdf else CONTENT_SECURITY_POLICY.encode()
         if b"cache-control" not in headers:
             yield b"cache-control", b"no-store"
         yield b"x-request-id", current_trace().encode()

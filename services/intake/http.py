@@ -18,7 +18,7 @@ from kit.errors import Invalid, NotFound, TooMany, Unavailable
 from kit.mongo import is_transient
 from kit.web import Submitted, Templates, current_trace, read_form
 from kit.web.faces import face_of
-from kit.web.middleware import WITH_SCRIPT, address_of
+from kit.web.middleware import address_of
 from services.intake import domain, printing, views
 from services.intake.after.pages import Tracking
 from services.intake.codes import code_hash, parse_code
@@ -145,7 +145,7 @@ class _Pages:
         except Unavailable:
             found = await self._known_plan(agency, plan)
             return self._form(request, profile, plan, found, values, {}, status=503, warning=UNAVAILABLE)
-        return self._page(request, profile, "receipt.html", headers=WITH_SCRIPT, **receipt_context(profile, receipt))
+        return self._page(request, profile, "receipt.html", **receipt_context(profile, receipt))
 
     async def _register(self, profile: Agency, plan: str, submitted: Submitted, nonce: str) -> Receipt:
         try:

@@ -710,7 +710,7 @@ def _known(document: Document, change: Amendment, pieces: Sequence[str], taken_a
     return fields if change.digest is None else fields | {"digest": change.digest}
 
 
-_TEXTS = ("text", "additions", "draft", "digest", "answer", "remark")
+_TEXTS = ("text", "additions", "draft", "digest", "answer", "remark", "public_question", "public_answer", "published_on")
 _WITHOUT_TEXT = frozenset({"close_case", "tell_unit"})
 """Steps that say nothing of the person's; the others of an erased question are not done any more."""
 
@@ -718,7 +718,7 @@ _WITHOUT_TEXT = frozenset({"close_case", "tell_unit"})
 def erased(document: Document, acting: Acting, n: int) -> Change:
     """The person's data are gone: every text of and about the question is removed, and what is still open counts as withdrawn.
 
-    The history stays (who, when, which state); what was approved for the public names nobody and stays too.
+    The history stays: who, when, which state.
     """
     acts: list[Act] = []
     fields: dict[str, Any] = {"registration_seq": n}
