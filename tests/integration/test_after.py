@@ -219,7 +219,9 @@ async def test_letters_that_have_not_gone_out_follow_a_corrected_address(world: 
     assert (await person.send("lien-he", **contact | {"email": CHANGED})).status_code == 303
     assert CHANGED not in person.page.text
     await world.pass_on()
-    assert (await world.case())["person"]["email"] == CHANGED
+    case = await world.case()
+    assert case["person"]["email"] == CHANGED
+    assert case["events"][-1]["changes"]["registrant"] == ["contact"]
     rows = await world.rows()
     to = {kind: row["content"]["recipient"]["email"] for kind, row in rows.items()}
     assert to == {"receipt": CHANGED, "amended": CHANGED, "contact_changed": OLD}

@@ -90,7 +90,11 @@ def test_an_erasure_leaves_no_text_of_the_person(start: int, acts: list[str]) ->
             case "resolve" if states.is_open(document) and not document["sealed"]:
                 document = after(document, domain.resolved(document, by(), OFFICE, SECRET))
             case "remark":
-                document |= {"remark": SECRET, "proposal": {"unit": None, "reason": SECRET, "before": {"reason": SECRET}}}
+                document |= {
+                    "remark": SECRET,
+                    "public_question": SECRET,
+                    "proposal": {"unit": None, "reason": SECRET, "before": {"reason": SECRET}},
+                }
             case "children":
                 entry = {"id": "split/9", "do": "children", "at": START, "by": "x", "children": [{"id": "x", "text": SECRET}]}
                 document["todo"] = [*document.get("todo", ()), entry]

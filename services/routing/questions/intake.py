@@ -173,7 +173,9 @@ def _changed_case(case: Document, event: Registration, acting: Acting, added: Se
     fields: dict[str, Any] = {"registration_seq": event.sequence, "withdrawal_reason": data.withdrawal_reason}
     if data.status == "received":
         fields |= _as_registered(data)
-        changed = [what for what, names in _SHOWN.items() if any(fields[name] != case.get(name) for name in names)]
+        changed = [
+            what for what, names in _SHOWN.items() if any((fields[name] or None) != (case.get(name) or None) for name in names)
+        ]
         fields["questions"] = [*case["questions"], *added]
         return Change([acting.act("case.amended.v1", at=event.time, changes={"registrant": changed})], fields)
     act = acting.act("case.withdrawn.v1", at=event.time)
