@@ -19,7 +19,7 @@ from kit.web.middleware import BODY_LIMIT, Admit, Admitted, BodyLimited, Hardene
 from kit.web.problems import Answers, ProblemDocument
 from kit.web.rendering import STATIC, STATIC_HASHES, Templates
 
-_MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+_MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 

@@ -118,7 +118,8 @@ class Hardened:
         yield from self._fixed
         # Chromium's viewer for PDF is stopped by anything stricter.
         pdf = headers.get(b"content-type", b"").startswith(b"application/pdf")
-        yield b"content-security-policy", b"frame-ancestors 'none'" if pdf else CONTENT_SECURITY_POLICY.encode()
+        if b"content-security-policy" not in headers:
+            yield b"content-security-policy", b"frame-ancestors 'none'" if pdf else CONTENT_SECURITY_POLICY.encode()
         if b"cache-control" not in headers:
             yield b"cache-control", b"no-store"
         yield b"x-request-id", current_trace().encode()

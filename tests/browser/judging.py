@@ -51,7 +51,7 @@ _WITH_LARGE_LETTERS = """() => {
 
 # What nobody can press on paper.
 _ON_PAPER = """() => {
-  const printed = [...document.querySelectorAll('nav, button, .skip')].filter((e) => e.getClientRects().length);
+  const printed = [...document.querySelectorAll('nav, button, .skip')].filter((e) => e.checkVisibility());
   return printed.map((e) => `printed: ${e.outerHTML.slice(0, 90)}`);
 }"""
 
@@ -111,8 +111,8 @@ class Judged:
     """Who → the cookies of somebody who has signed in."""
     screens: Path | None = None
     complaints: dict[str, list[str]] = field(default_factory=dict)
-    titles: dict[str, set[str]] = field(default_factory=dict)
-    """Title → the routes of the pages that have it: one title does not tell two kinds of page apart (WCAG 2.4.2)."""
+    titles: dict[tuple[bool, str], set[str]] = field(default_factory=dict)
+    """(for staff, title) → the routes of the pages that have it: one title tells no two kinds of page apart (WCAG 2.4.2)."""
 
     async def look_at(self, found: Collection[Found]) -> None:
         """Each page as it is opened, and what comes when its forms are sent with nothing in them, each kind of form once."""
@@ -123,7 +123,8 @@ class Judged:
             answer = await page.goto(self.site + one.address)
             await self._judge(page, one.address, answer.status if answer else 0)
             route = route_of(one.address)
-            self.titles.setdefault(await page.title(), set()).add(route.path if route else one.address)
+            title = (bool(one.who), await page.title())
+            self.titles.setdefault(title, set()).add(route.path if route else one.address)
             for form in await page.evaluate(_FORMS):
                 kind = (IDS.sub("#", form["action"]), *sorted(set(form["fields"])))
                 forms.setdefault(kind, (one, form["n"]))
@@ -142,7 +143,7 @@ class Judged:
     def report(self) -> str:
         """What is wrong, page by page; "" when all are good."""
         pages = [f"{name}\n" + "\n".join(f"    {one}" for one in found) for name, found in sorted(self.complaints.items())]
-        titles = [f"one title for {sorted(routes)}: {title}" for title, routes in self.titles.items() if len(routes) > 1]
+        titles = [f"one title for {sorted(routes)}: {title}" for (_, title), routes in self.titles.items() if len(routes) > 1]
         return "\n".join([*pages, *titles])
 
     async def _context(self, who: str) -> BrowserContext:

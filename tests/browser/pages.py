@@ -25,11 +25,13 @@ NO_PAGES = {
     "/metrics": "asked by machines",
     "/static/{name}": "files of the design system; each page has them",
     "/{agency}/can-bo/gia-han-phien": "renews a session and leads on; where it cannot, it is the sign-in page",
+    "/{agency}/can-bo/tim": "leads to the case that was looked for, or back to the queue",
+    "/{agency}/van-thu/thu/{_id}/phieu.pdf": "a file, while an invitation waits to be printed",
     "/{agency}": "what people type: leads to the agency's site",
     "/{agency}/bao-cao": "what people type: leads to the reports",
     "/{agency}/van-thu": "what people type: leads to the mail desk",
 }
-"""GET routes that no link has to lead to, and why."""
+"""GET routes that no link has to lead to, and why. A page that none leads to is no such route: it is a start of a survey."""
 _BUILT_OF = re.compile(r'\b(?:class|name|for)="([^"]*)"')
 IDS = re.compile(r"[0-9a-f-]{32,}|[0-9]+")
 """What differs between two addresses of one kind."""

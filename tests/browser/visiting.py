@@ -16,7 +16,7 @@ PHONE = 360
 COMPLAINTS = """() => {
   const found = [];
   const name = (e) => e.outerHTML.slice(0, 90);
-  const shown = (e) => e.getClientRects().length > 0;
+  const shown = (e) => e.checkVisibility();
   const all = (selector) => [...document.querySelectorAll(selector)];
   if (document.documentElement.lang !== 'vi') found.push('language is not vi');
   if (!document.title.trim()) found.push('no title');

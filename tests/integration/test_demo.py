@@ -14,6 +14,7 @@ from cli.demo.checks import Checks
 from cli.demo.command import stack_for_demo
 from cli.demo.context import Demo
 from cli.demo.journey import STEPS, Step, demo_on
+from contracts.model import Channel
 from tests.browser.judging import Judged
 from tests.browser.pages import survey
 from tests.stack import start_everything
@@ -51,8 +52,9 @@ async def test_every_page_is_good_for_everybody(demo: Demo, browser: Browser, sc
         for who in STAFF:
             people[who] = await doors.enter_async_context(httpx.AsyncClient(base_url=demo.site, timeout=15.0))
             await sign_in(demo, people[who], who)
-        starts = {who: [DESK, f"{DESK}mat-khau"] for who in STAFF} | {"": [f"/{AGENCY}/", "/", "/api/docs"]}
-        starts["vanphong"].append(f"{DESK}tim?so=SL")
+        starts = {who: [DESK] for who in STAFF} | {"": [f"/{AGENCY}/", "/", "/api/docs"]}
+        paper = next(r for r in demo.books[0].latecomers if r.channel is Channel.PAPER)
+        starts["vanphong"] += [f"{DESK}den-sau-han", f"/{AGENCY}/tiep-nhan/{paper.page.rsplit('/', 1)[-1]}"]
         found = await survey(people, starts)
         sessions = {who: [{"name": n, "value": v, "url": demo.site} for n, v in people[who].cookies.items()] for who in STAFF}
     judged = Judged(browser, demo.site, sessions, screens)
