@@ -19,6 +19,7 @@ DASHBOARD = GRAFANA / "dashboards" / "doithoai.json"
 _HOMES = (
     "kit.metrics",
     "services.intake.metrics",
+    "services.intake.mailbox.metrics",
     "services.routing.metrics",
     "services.notify.metrics",
     "services.reporting.usecases",

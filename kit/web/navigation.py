@@ -35,6 +35,7 @@ SECTIONS = (
     Section("Khảo sát", "tiep-nhan/khao-sat", frozenset({Role.OFFICE, Role.CONTROL})),
     Section("Chờ kiểm tra", HELD, frozenset({Role.OFFICE})),
     Section("Dữ liệu cá nhân", "tiep-nhan/yeu-cau-du-lieu", frozenset({Role.OFFICE})),
+    Section("Thư điện tử", "tiep-nhan/thu-dien-tu", frozenset({Role.OFFICE})),
     Section("Văn thư", "van-thu/", frozenset({Role.OFFICE})),
     Section("Báo cáo", "bao-cao/", frozenset({Role.OFFICE, Role.HEAD, Role.LEADERSHIP, Role.CONTROL})),
     Section("Lịch", "can-bo/lich", frozenset({Role.OFFICE})),

@@ -1,6 +1,7 @@
 """The one place that puts intake together."""
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from kit.limits import Limits
 from kit.logging import configure
 from kit.mongo import Database, ServerClock
 from kit.outbox import Outbox
-from kit.service import Service, databases
+from kit.service import Service, Worker, databases
 from kit.surveylinks import SurveyLinks
 from kit.web import Templates
 from kit.web.faces import faces_of
@@ -36,6 +37,10 @@ from services.intake.codes import tracking_code
 from services.intake.data_requests import http as data_requests
 from services.intake.data_requests.store import requests_outbox
 from services.intake.groupcommit import GroupCommit
+from services.intake.mailbox import http as mailbox_http
+from services.intake.mailbox.reader import LEASE_SECONDS, MailboxReader
+from services.intake.mailbox.store import Leases, LetterCases, MailStore
+from services.intake.mailbox.usecases import Mailroom, keep_house
 from services.intake.moderation import http as moderation
 from services.intake.moderation.store import SPEC as HELD
 from services.intake.moderation.store import HeldStore
@@ -59,6 +64,7 @@ _HELD_EVERY = 10.0
 _UNROUTED_CHECKS = 10
 """In the time after which an unrouted registration is published again."""
 _SWEEP_EVERY = 900.0
+_MEASURED_EVERY = 15.0
 _CODES_KEPT = 1_000
 """A code is wanted twice: for the answer, and a moment later for the letter."""
 
@@ -118,6 +124,8 @@ def bootstrap(
     )
     surveys = _surveys(intake, database)
     staff = StaffProjection(database[STAFF_SPEC.name])
+    letters = LetterCases(database)
+    mailroom = Mailroom(intake, settings.mailboxes, MailStore(database, intake.files), letters)
     service = Service(
         name="intake",
         settings=settings,
@@ -127,17 +135,18 @@ def bootstrap(
         files=files,
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
         outboxes=(outbox, intake.requests, surveys.outbox),
-        subscriptions=consumers.subscriptions(projections, intake.registrations, staff),
+        subscriptions=consumers.subscriptions(projections, intake.registrations, staff, letters if settings.mailboxes else None),
         workers=(
             _every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: publish_unrouted(intake)),
             _every(_SWEEP_EVERY, attachments.sweep),
             _every(_HELD_EVERY, lambda: keep_up(intake)),
             intake.limits.run,
+            *_mail_workers(mailroom, Leases(database, secrets.token_hex(8), LEASE_SECONDS)),
         ),
         on_stop=(commits.drain,),
         needs_kafka=False,
     )
-    return _application(intake, surveys, service, staff), service, intake
+    return _application(mailroom, surveys, service, staff), service, intake
 
 
 async def _in_use(key: str, registrations: RegistrationStore, held: HeldStore) -> bool:
@@ -160,7 +169,8 @@ def _surveys(intake: Intake, database: Database) -> Surveys:
     )
 
 
-def _application(intake: Intake, surveys: Surveys, service: Service, staff: StaffProjection) -> FastAPI:
+def _application(mailroom: Mailroom, surveys: Surveys, service: Service, staff: StaffProjection) -> FastAPI:
+    intake = mailroom.intake
     templates = Templates(
         *TEMPLATES,
         faces=faces_of(intake.agencies),
@@ -176,6 +186,7 @@ def _application(intake: Intake, surveys: Surveys, service: Service, staff: Staf
         clock=intake.clock,
         routers=(
             programs,
+            mailbox_http.router(mailroom, templates),
             surveys_desk.router(surveys, templates),
             moderation.router(intake, templates),
             data_requests.router(intake, templates),
@@ -192,6 +203,18 @@ def _application(intake: Intake, surveys: Surveys, service: Service, staff: Staf
     api.describe(app)
     api.shorten(app, programs)
     return app
+
+
+def _mail_workers(mailroom: Mailroom, leases: Leases) -> list[Worker]:
+    """A reader for each mailbox, and one worker that measures what waits and removes what was kept long enough; none without a
+    mailbox. Raises `NotFound` for one of an agency that is not ours.
+    """
+    settings = mailroom.intake.settings
+    readers = [
+        MailboxReader(mailroom, mailroom.intake.agency(code), leases, poll_seconds=settings.mailbox_poll_seconds).run
+        for code in mailroom.boxes
+    ]
+    return [*readers, _every(_MEASURED_EVERY, lambda: keep_house(mailroom))] if readers else []
 
 
 def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[None]]:

@@ -9,11 +9,14 @@ from contracts.envelope import Event
 from contracts.events import models
 from kit.auth import StaffProjection
 from kit.consumer import Reject, Subscription, newest
+from services.intake.mailbox.store import LetterCases
 from services.intake.store import Projections, RegistrationStore
 
 
-def subscriptions(projections: Projections, registrations: RegistrationStore, staff: StaffProjection) -> tuple[Subscription, ...]:
-    """One group for each topic, so that none waits for another."""
+def subscriptions(
+    projections: Projections, registrations: RegistrationStore, staff: StaffProjection, letters: LetterCases | None = None
+) -> tuple[Subscription, ...]:
+    """One group for each topic, so that none waits for another. `letters`: where a mailbox is read, to know what is answered."""
 
     async def dialogues(events: Sequence[Event[Any]], _: Reject) -> None:
         await projections.save_announcements(newest(events))
@@ -29,9 +32,16 @@ def subscriptions(projections: Projections, registrations: RegistrationStore, st
     async def accounts(events: Sequence[Event[Any]], _: Reject) -> None:
         await staff.apply(events)
 
-    return (
+    async def deliveries(events: Sequence[Event[Any]], _: Reject) -> None:
+        if letters is not None:
+            await letters.save(newest(events))
+
+    read = (
         Subscription("dialogues", (topics.DIALOGUES,), models(topics.DIALOGUES), dialogues),
         Subscription("cases", (topics.CASES,), models(topics.CASES), cases),
         Subscription("questions", (topics.QUESTIONS,), models(topics.QUESTIONS), questions),
         Subscription("staff", (topics.STAFF,), models(topics.STAFF), accounts),
     )
+    if letters is None:
+        return read
+    return (*read, Subscription("deliveries", (topics.DELIVERIES,), models(topics.DELIVERIES), deliveries))

@@ -7,6 +7,7 @@ from limits import parse_many
 from pydantic import AfterValidator, Field, SecretStr
 
 from kit.settings import ServiceSettings
+from services.intake.mailbox.settings import Mailboxes
 
 
 def _rates(text: str) -> str:
@@ -60,6 +61,12 @@ class IntakeSettings(ServiceSettings):
     )
     proof_seconds: int = Field(3_600, ge=900, description="How long a form's challenge is good; the page renews it by itself")
     junk_days: int = Field(30, gt=0, description="After so many days what the office set aside as junk is erased")
+    mailboxes: Mailboxes = Field(
+        default_factory=dict,
+        description="JSON: agency code → its mailbox (services/intake/mailbox/settings.py); an agency without one reads no mail",
+    )
+    mailbox_poll_seconds: float = Field(30.0, gt=0, le=30, description="How often a mailbox is looked into beside IDLE")
+    mailbox_kept_days: int = Field(90, ge=1, description="A mail's content is removed so long after it was dealt with")
     fonts_dir: Path = Field(
         Path(".local/cache/fonts"), description="Directory of the Liberation Serif files that documents are set in"
     )

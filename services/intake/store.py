@@ -22,6 +22,7 @@ from services.intake import domain
 from services.intake.attachments.store import UPLOADS
 from services.intake.data_requests.store import REQUESTS
 from services.intake.domain import Dialogue, Plan
+from services.intake.mailbox.store import SPECS as MAILBOX
 from services.intake.moderation.store import SPEC as HELD
 from services.intake.site.domain import published
 from services.intake.site.store import INDEXES as PUBLIC_ANSWERS
@@ -50,6 +51,7 @@ SPECS: tuple[CollectionSpec, ...] = (
     UPLOADS,
     HELD,
     *SURVEYS,
+    *MAILBOX,
     STAFF_SPEC,
     RATES,
     PROOFS,

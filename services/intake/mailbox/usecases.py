@@ -1,0 +1,221 @@
+"""What intake does with mails, one function per command."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from contracts.model import Channel, FileRef
+from kit.acting import Acting
+from kit.agency import Agency
+from kit.errors import Conflict, NotFound
+from services.intake.domain import Entry, Submission, registration_id
+from services.intake.mailbox import domain, metrics
+from services.intake.mailbox.domain import Document, State
+from services.intake.mailbox.imap import Fetched
+from services.intake.mailbox.mime import CUT
+from services.intake.mailbox.prefill import FormWords
+from services.intake.mailbox.reading import Form, Reading
+from services.intake.mailbox.settings import Mailbox
+from services.intake.mailbox.store import LetterCases, MailStore
+from services.intake.mailbox.workshop import Workshop
+from services.intake.usecases import Intake, Receipt, enter, receipt_of
+
+RAW = "message/rfc822"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailroom:
+    """What the use cases and pages of mails are handed: made once by bootstrap.py."""
+
+    intake: Intake
+    boxes: Mapping[str, Mailbox]
+    mails: MailStore
+    letters: LetterCases
+
+
+async def keep(room: Mailroom, agency: Agency, workshop: Workshop, fetched: Fetched) -> UUID:
+    """Keep a mail durably with all that could be read of it; its id. The same mail again is the same document.
+
+    Raises the driver's errors: then the mail is not known to be kept.
+    """
+    reading = await workshop.read(fetched.raw, form_words(agency))
+    message_id = reading.mail.message_id
+    print_ = domain.fingerprint(fetched.raw, message_id)
+    mail, twin = domain.mail_id(agency.code, message_id, print_), False
+    if await room.mails.fingerprint(mail) not in (None, print_):
+        mail, twin = domain.twin_id(agency.code, message_id, print_), True
+    if await room.mails.fingerprint(mail) is not None:
+        return mail
+    document = await _document(room, agency, mail, reading, fetched)
+    if not await room.mails.insert(document | {"fingerprint": print_, "twin": twin}):
+        return await keep(room, agency, workshop, fetched)  # another process was faster, with this mail or with its twin
+    metrics.TAKEN.labels(agency.code, document["state"]).inc()
+    return mail
+
+
+async def _document(room: Mailroom, agency: Agency, mail: UUID, reading: Reading, fetched: Fetched) -> Document:
+    """The files first: a document never names what is not there."""
+    now = room.intake.clock()
+    read = reading.mail
+    raw = await room.mails.put_file(agency.code, mail, "thu-goc.eml", RAW, fetched.raw)
+    attachments = [
+        {"file": (await room.mails.put_file(agency.code, mail, a.name, a.media_type, a.content)).model_dump(), "kind": kind}
+        for a, kind in zip(read.attachments, reading.kinds, strict=True)
+    ]
+    machine = domain.automatic(read, _own_addresses(room, agency))
+    forms = [] if machine else [_stored(form) for form in reading.forms] or [domain.blank_form()]
+    answered = domain.letters_answered(read)
+    return {
+        "_id": mail,
+        "agency": agency.code,
+        "state": State.AUTOMATIC if machine else State.WAITING,
+        "automatic": machine,
+        "received_at": min(fetched.received_at, now),  # the mail server's clock may be fast
+        "taken_at": now,
+        "size": len(fetched.raw),
+        "raw": raw.model_dump(),
+        "subject": read.subject,
+        "sender": read.sender,
+        "sender_name": read.sender_name,
+        "to": read.to,
+        "date": read.date,
+        "text": read.text,
+        "faults": [*read.faults, *([CUT] if fetched.cut else [])],
+        "attachments": attachments,
+        "forms": forms,
+        "answers": bool(answered),
+        "reply": await room.letters.case_of(agency.code, answered),
+        "acts": [],
+        "version": 1,
+        **({"dealt_at": now} if machine else {}),
+    }
+
+
+def _own_addresses(room: Mailroom, agency: Agency) -> tuple[str, ...]:
+    return agency.contacts.email, room.boxes[agency.code].user if agency.code in room.boxes else ""
+
+
+def _stored(form: Form) -> Document:
+    sections = {str(no): text for no, text in form.prefill.sections.items()}
+    return {
+        "source": form.source,
+        "fields": dict(form.prefill.fields),
+        "sections": sections,
+        "unread": list(form.prefill.unread),
+    }
+
+
+def form_words(agency: Agency) -> FormWords:
+    """What of the agency's form its filled copies are read by."""
+    form = agency.form
+    fields: dict[str, str] = {field.key: field.label for field in form.fields}
+    return FormWords(
+        title=form.title,
+        fields=fields,
+        sections={section.no: section.label for section in form.sections},
+        signature=form.signature or "",
+        ends=tuple(filter(None, (form.intro, form.note, form.subtitle, form.addressee))),
+    )
+
+
+async def confirm(
+    room: Mailroom, acting: Acting, mail: UUID, form: int, submission: Submission, incoming_number: str | None
+) -> Receipt:
+    """Make a form of the mail a registration, received when the mailbox had it (D3). Who confirms second gets the first one's.
+
+    Raises `NotFound` and as `services.intake.usecases.enter`.
+    """
+    intake = room.intake
+    document = await room.mails.get(acting.agency, mail)
+    found = _form(document, form)
+    if found.get("registration"):
+        return await receipt_of(intake, acting.agency, found["registration"])
+    if document.get("emptied_at"):
+        raise Conflict("mail emptied")
+    files = tuple(FileRef.model_validate(file) for file in domain.files_of(document, form))
+    submission = replace(submission, files=files)
+    entry = Entry(Channel.EMAIL, document["received_at"], incoming_number)
+    key = domain.registration_key(mail, form)
+    try:
+        receipt = await enter(intake, acting, key, submission, entry)
+    except Conflict:  # somebody confirmed it with other words, a moment ago or before a crash
+        receipt = await receipt_of(intake, acting.agency, registration_id(acting.agency, key))
+    await _note_registration(room, acting, mail, form, receipt.document)
+    return receipt
+
+
+async def _note_registration(room: Mailroom, acting: Acting, mail: UUID, form: int, registration: Document) -> None:
+    await room.mails.change(
+        acting.agency, mail, lambda m: domain.registered(m, form, registration["_id"], registration["case_number"], acting)
+    )
+
+
+async def dismiss(room: Mailroom, acting: Acting, mail: UUID, form: int, reason: str) -> None:
+    """It is no registration. Raises `NotFound`, and `Conflict` if it has been made one."""
+    document = await room.mails.get(acting.agency, mail)
+    _form(document, form)
+    registration = registration_id(acting.agency, domain.registration_key(mail, form))
+    kept = await room.intake.registrations.by_id(acting.agency, registration)
+    if kept is not None:
+        await _note_registration(room, acting, mail, form, kept)
+        raise Conflict("mail registered")
+    await room.mails.change(acting.agency, mail, lambda m: domain.dismissed(m, form, reason, acting))
+
+
+async def reopen(room: Mailroom, acting: Acting, mail: UUID) -> None:
+    """Back to the office: a machine's mail that is a person's after all, or one dismissed too soon. Raises `Conflict`."""
+    await room.mails.change(acting.agency, mail, lambda m: domain.reopened(m, acting))
+
+
+async def add_form(room: Mailroom, acting: Acting, mail: UUID) -> int:
+    """Another form of the same mail, for the office to fill in; its index."""
+    document = await room.mails.change(acting.agency, mail, lambda m: domain.form_added(m, acting))
+    return len(document["forms"]) - 1
+
+
+def _form(document: Document, form: int) -> Document:
+    if not 0 <= form < len(document["forms"]):
+        raise NotFound("form")
+    found: Document = document["forms"][form]
+    return found
+
+
+async def empty(room: Mailroom, before: datetime) -> int:
+    """Remove what mails held that were dealt with before that moment; what became of them stays, and files of registrations.
+
+    Returns how many.
+    """
+    count = 0
+    async for mail in room.mails.to_empty(before):
+        await _empty(room, mail)
+        count += 1
+    return count
+
+
+async def forget(room: Mailroom, agency: str, registration: UUID) -> None:
+    """Empty the mail from which a registration was made, for one that is erased; may be repeated. Raises `Conflict` while another
+    form of that mail waits: it is somebody else's.
+    """
+    for mail in await room.mails.of_registration(agency, registration):
+        if mail.get("emptied_at"):
+            continue
+        if mail["state"] == State.WAITING:
+            raise Conflict("mail has forms that wait")
+        await _empty(room, mail)
+
+
+async def _empty(room: Mailroom, mail: Document) -> None:
+    await room.mails.remove_files(domain.files_to_remove(mail))
+    await room.mails.change(mail["agency"], mail["_id"], lambda m: domain.emptied(m, room.intake.clock()))
+
+
+async def keep_house(room: Mailroom) -> None:
+    """Set the gauges of what waits; remove what has been kept for its time."""
+    now = room.intake.clock()
+    for agency in room.boxes:
+        waiting = await room.mails.waiting(agency)
+        metrics.WAITING.labels(agency).set(waiting.count)
+        age = now - waiting.oldest if waiting.oldest else timedelta()
+        metrics.OLDEST.labels(agency).set(max(age, timedelta()).total_seconds())
+    await empty(room, now - timedelta(days=room.intake.settings.mailbox_kept_days))
