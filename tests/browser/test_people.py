@@ -197,7 +197,7 @@ async def crawl(somebody: Visitor, agency: str) -> int:
     while waiting:
         path = urlsplit(waiting.pop(0)).path
         kind = re.sub(r"/o/.*|[0-9a-f-]{36}|[0-9]+", "#", path)
-        if kind in seen or not path.startswith(f"/{agency}/") or path.endswith((".pdf", ".xlsx")):
+        if kind in seen or not path.startswith(f"/{agency}/") or path.endswith((".pdf", ".docx", ".xlsx")):
             continue
         seen.add(kind)
         answer = await somebody.open(path)

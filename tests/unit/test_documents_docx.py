@@ -90,7 +90,7 @@ def test_a_sample_is_marked_on_every_page(document: Any) -> None:
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_any_text_is_kept_as_text(text: str) -> None:
     subject = plan(subject=f"Về {text} hết").subject
     assert subject.replace("\n", " ") in all_text(read(plan(subject=subject))).replace("\n", " ")
