@@ -1,6 +1,7 @@
 """Narrow views of events for readers that must not see personal data: reporting decodes with these, so it cannot keep them."""
 
 from collections.abc import Mapping
+from datetime import date
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -69,6 +70,7 @@ class QuestionFigures(Payload):
     outcome: str | None = None
     merged_into: UUID | None = None
     parent: UUID | None = None
+    published_on: date | None = None
     steps: tuple[Step, ...] = ()
 
 

@@ -23,18 +23,19 @@ class Section:
 
 
 SECTIONS = (
-    Section("Hàng đợi", "can-bo/", frozenset({Role.OFFICE, Role.OFFICER, Role.HEAD, Role.LEADERSHIP})),
+    Section("Hàng đợi", "can-bo/", frozenset({Role.OFFICE, Role.OFFICER, Role.HEAD, Role.LEADERSHIP, Role.CONTROL})),
     Section("Phân loại", "can-bo/phan-loai", frozenset({Role.OFFICE, Role.LEADERSHIP})),
     Section("Kế hoạch", "can-bo/ke-hoach", frozenset({Role.OFFICE, Role.LEADERSHIP}), covers=("can-bo/doi-thoai",)),
     Section("Hạn chế", "can-bo/han-che", permission=READ_SEALED),
     Section("Tiếp nhận", "tiep-nhan/", frozenset({Role.OFFICE})),
+    Section("Tiếp nhận PAKN", "tiep-nhan/phan-anh", frozenset({Role.CONTROL})),
     Section("Văn thư", "van-thu/", frozenset({Role.OFFICE})),
     Section("Báo cáo", "bao-cao/", frozenset({Role.OFFICE, Role.HEAD, Role.LEADERSHIP, Role.CONTROL})),
     Section("Lịch", "can-bo/lich", frozenset({Role.OFFICE})),
     Section("Tài khoản", "can-bo/tai-khoan", frozenset({Role.ADMINISTRATOR})),
 )
 
-PUBLIC = (("Trang chủ", ""), ("Tra cứu phiếu", "tra-cuu"), ("Số liệu", "so-lieu"))
+PUBLIC = (("Trang chủ", ""), ("Phản ánh, kiến nghị", "phan-anh-kien-nghi"), ("Tra cứu phiếu", "tra-cuu"), ("Số liệu", "so-lieu"))
 
 
 @dataclass(frozen=True, slots=True)

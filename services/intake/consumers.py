@@ -12,8 +12,10 @@ from kit.consumer import Reject, Subscription, newest
 from services.intake.store import Projections, RegistrationStore
 
 
-def subscriptions(projections: Projections, registrations: RegistrationStore, staff: StaffProjection) -> tuple[Subscription, ...]:
-    """One group for each topic, so that none waits for another."""
+def subscriptions(
+    projections: Projections, received: Sequence[RegistrationStore], staff: StaffProjection
+) -> tuple[Subscription, ...]:
+    """One group for each topic, so that none waits for another. `received`: what waits to be shown by routing."""
 
     async def dialogues(events: Sequence[Event[Any]], _: Reject) -> None:
         await projections.save_announcements(newest(events))
@@ -21,7 +23,8 @@ def subscriptions(projections: Projections, registrations: RegistrationStore, st
     async def cases(events: Sequence[Event[Any]], _: Reject) -> None:
         shown = newest(events)
         await projections.save_cases(shown)
-        await registrations.routed(UUID(event.subject) for event in shown)
+        for store in received:
+            await store.routed([UUID(event.subject) for event in shown])
 
     async def questions(events: Sequence[Event[Any]], _: Reject) -> None:
         await projections.save_questions(newest(events))

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import APIRouter, Request
 from pymongo.errors import PyMongoError
@@ -44,9 +44,20 @@ TOO_MANY_OF_ALL = "Hệ thống đang nhận rất nhiều phiếu cùng lúc n�
 TOO_MANY_LOOKUPS = "Trong thời gian ngắn đã có quá nhiều lượt tra cứu. Xin Ông/Bà đợi {wait} rồi tra cứu lại."
 
 
-def router(intake: Intake, templates: Templates) -> APIRouter:
-    """The public pages; below them nothing else of the service's addresses may be registered."""
-    pages = _Pages(intake, templates)
+class Tracker(Protocol):
+    """Whoever else has pages for tracking codes."""
+
+    async def tracking(
+        self, request: Request, profile: Agency, hashed: bytes, registration: dict[str, Any] | None
+    ) -> Response | None:
+        """The page of what this code is about, if it is theirs; `registration`: what was found under it."""
+
+
+def router(intake: Intake, templates: Templates, feedback: Tracker) -> APIRouter:
+    """The public pages; below them nothing else of the service's addresses may be registered. `feedback` shows what became of
+    feedback by its code.
+    """
+    pages = _Pages(intake, templates, feedback)
     routes = APIRouter(include_in_schema=False)
     get, post = routes.get, routes.post
     get("/")(pages.agencies)
@@ -66,9 +77,10 @@ def router(intake: Intake, templates: Templates) -> APIRouter:
 class _Pages:
     """The endpoints. FastAPI fills in path parameters by name; everything typed comes through `read_form`."""
 
-    def __init__(self, intake: Intake, templates: Templates) -> None:
+    def __init__(self, intake: Intake, templates: Templates, feedback: Tracker) -> None:
         self._intake = intake
         self._templates = templates
+        self._feedback = feedback
 
     async def agencies(self, request: Request) -> Response:
         """The agencies of this site."""
@@ -170,6 +182,8 @@ class _Pages:
             return self._page(request, profile, "lookup.html", status=429, headers=headers, values={"code": typed}, errors=errors)
         code = parse_code(typed)
         document = await self._intake.registrations.by_code(agency, code_hash(code or typed))
+        if (page := await self._feedback.tracking(request, profile, code_hash(code or typed), document)) is not None:
+            return page
         if document is None:
             errors = {"code": BAD_CODE if code is None else UNKNOWN_CODE}
             return self._page(request, profile, "lookup.html", status=404 if code else 422, values={"code": typed}, errors=errors)

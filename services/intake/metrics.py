@@ -8,4 +8,5 @@ GROUP_SIZE = Histogram("intake_group_size", "Registrations that shared a write",
 REGISTRATIONS = Counter("intake_registrations_total", "Registrations by what became of the request", ["channel", "outcome"])
 for _channel in (Channel.WEB, Channel.API):  # shown before the first: a rate needs a nought to grow from
     REGISTRATIONS.labels(_channel, "unavailable")
-PUBLISHED_AGAIN = Counter("intake_registrations_published_again_total", "Registrations that routing had not shown in time")
+FEEDBACK = Counter("intake_feedback_total", "Feedback by what became of the request", ["channel", "outcome"])
+PUBLISHED_AGAIN = Counter("intake_registrations_published_again_total", "What routing had not shown in time")

@@ -25,19 +25,26 @@ REGISTRATIONS = spec(
     IndexModel([("agency", 1), ("code_hash", 1)], name="by_code", unique=True),
     IndexModel([("unrouted", 1)], name="unrouted", partialFilterExpression={"unrouted": {"$exists": True}}),
 )
+FEEDBACK = spec(
+    "feedback",
+    IndexModel([("agency", 1), ("code_hash", 1)], name="by_code", unique=True),
+    IndexModel([("unrouted", 1)], name="unrouted", partialFilterExpression={"unrouted": {"$exists": True}}),
+)
 COUNTERS = CollectionSpec("counters")
 PLANS = CollectionSpec("plans", (IndexModel([("agency", 1), ("year", -1)], name="by_agency"),))
 DIALOGUES = CollectionSpec("dialogues", (IndexModel([("agency", 1), ("plan", 1), ("ordinal", 1)], name="by_plan"),))
 CASES = CollectionSpec("cases")
 QUESTIONS = CollectionSpec("questions", (IndexModel([("agency", 1), ("case", 1)], name="by_case"),))
-SPECS: tuple[CollectionSpec, ...] = (REGISTRATIONS, COUNTERS, PLANS, DIALOGUES, CASES, QUESTIONS, STAFF_SPEC, RATES)
+SPECS: tuple[CollectionSpec, ...] = (
+    REGISTRATIONS, FEEDBACK, COUNTERS, PLANS, DIALOGUES, CASES, QUESTIONS, STAFF_SPEC, RATES,
+)  # fmt: skip
 
 MOST_PLANS = 50
 """Newest plans of an agency that the public site shows: decades of them, at one or two a year."""
 
 
 class RegistrationStore:
-    """Queries on registrations; writes go through the outbox and the group commit."""
+    """Queries on registrations, and on feedback in its own collection; writes go through the outbox and the group commit."""
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection

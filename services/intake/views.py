@@ -150,6 +150,8 @@ _STATES: Mapping[QuestionState, str] = {
     QuestionState.MERGED: "Được trả lời chung với nội dung tương tự",
     QuestionState.TO_FEEDBACK: "Được xử lý như phản ánh, kiến nghị",
     QuestionState.WITHDRAWN: "Ông/Bà đã rút",
+    QuestionState.COLLECTING: "Đã ghi nhận, tiếp tục tập hợp",
+    QuestionState.TO_DIALOGUE: "Được đưa vào Hội nghị đối thoại",
 }
 _NEXT: Mapping[QuestionState, str] = {
     QuestionState.NEW: "Văn phòng Sở phân loại và chuyển đến đơn vị chuyên môn.",
@@ -166,7 +168,12 @@ _NEXT: Mapping[QuestionState, str] = {
     QuestionState.MERGED: "Ông/Bà nhận được câu trả lời chung tại Hội nghị hoặc theo địa chỉ ghi trên phiếu.",
     QuestionState.TO_FEEDBACK: "Sở trả lời Ông/Bà bằng văn bản; mã tra cứu không đổi.",
 }
-_ANSWER_SHOWN = CLOSED_STATES - {QuestionState.EXCLUDED, QuestionState.WITHDRAWN, QuestionState.TO_FEEDBACK}
+_ANSWER_SHOWN = CLOSED_STATES - {
+    QuestionState.EXCLUDED,
+    QuestionState.WITHDRAWN,
+    QuestionState.TO_FEEDBACK,
+    QuestionState.TO_DIALOGUE,
+}
 _TONES = {**dict.fromkeys(CLOSED_STATES, "good"), QuestionState.WITHDRAWN: "neutral", QuestionState.READY: "good"}
 
 
@@ -210,7 +217,7 @@ def question_view(title: str, text: str, question: QuestionStateData | None, now
         return QuestionView(title, "", _STATES[state], _TONES[state])
     if question.sealed or state is QuestionState.SEALED:
         return QuestionView(title, "", _STATES[QuestionState.SEALED], "info")
-    running = _running_clock(question)
+    running = running_clock(question)
     words = _STATES[state]
     if state is QuestionState.TO_WRITE and running:
         words = f"{words}, chậm nhất {format_date_long(running.due_on)}"
@@ -229,7 +236,7 @@ def question_view(title: str, text: str, question: QuestionStateData | None, now
     )
 
 
-def _running_clock(question: QuestionStateData) -> Clock | None:
+def running_clock(question: QuestionStateData) -> Clock | None:
     """The deadline that runs now, if one does."""
     if question.state in CLOSED_STATES or question.state is QuestionState.MERGED:
         return None

@@ -67,6 +67,9 @@ KINDS: Mapping[LetterKind, str] = {
     LetterKind.OVERDUE: "Báo quá hạn",
     LetterKind.EXTENDED: "Báo thời hạn mới",
     LetterKind.DATE_FIXED: "Báo ngày tổ chức",
+    LetterKind.FEEDBACK_RECEIPT: "Báo đã tiếp nhận phản ánh, kiến nghị",
+    LetterKind.FEEDBACK_ASKED: "Đề nghị bổ sung thông tin",
+    LetterKind.FEEDBACK_COLLECTING: "Báo tiếp tục tập hợp",
 }
 
 _ENCLOSED: Mapping[LetterKind, str] = {

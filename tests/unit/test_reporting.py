@@ -316,7 +316,7 @@ def test_the_workbook_holds_the_numbers_and_its_formulas_give_the_sums() -> None
     report = report_of(s5(), "2021-Q4")
     rows = _values(report)
     for table in report.tables:
-        for row in table.rows:
+        for row in () if table.nothing else table.rows:
             assert [row.label, *(v.n for v in row.values)] in rows, (table.title, row.label)
     assert ["Kênh tiếp nhận", "Cá nhân", "Tổ chức", "Doanh nghiệp", "Hợp tác xã", "Cộng", "Trong đó sau thời hạn"] in rows
 

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from contracts.model import CaseStatus, Channel, LetterKind, QuestionState, RegistrantKind, Way
 from kit.agency import Agency
-from kit.clock import format_moment
+from kit.clock import format_date, format_moment
 from kit.web.rendering import format_phone
 from services.routing.questions import words
 from services.routing.questions.clocks import running_clock
-from services.routing.questions.states import Who
+from services.routing.questions.states import Party, Who, is_feedback
 
 Document = Mapping[str, Any]
 EXCERPT = 160
@@ -40,6 +40,8 @@ class Row:
     phrases: Sequence[str]
     reason: str
     late: bool
+    feedback: bool
+    asked: bool
 
     @property
     def marked(self) -> str:
@@ -74,6 +76,8 @@ def row(question: Document, agency: Agency, now: datetime, case: Document | None
         phrases=proposal.get("phrases", ()),
         reason=proposal.get("reason", ""),
         late=case is not None and case["status"] == CaseStatus.LATE,
+        feedback=is_feedback(question),
+        asked=bool(question.get("asked_on")),
     )
 
 
@@ -98,7 +102,7 @@ def person_facts(case: Document, who: Who) -> list[tuple[str, str]]:
     if person is None:
         return [("Người đăng ký", "Thông tin cá nhân đã được xóa")]
     facts = [("Người đăng ký", person["name"]), ("Tổ chức", person["organisation"]), ("Loại", kind)]
-    if "office" in who.roles:
+    if who.is_party(Party.OFFICE, case):
         wished = case.get("preferred_way")
         facts += [
             ("Địa chỉ", person["address"]),
@@ -118,8 +122,11 @@ def case_facts(case: Document, dialogue: Document | None) -> list[tuple[str, str
         ("Nhập lúc", "" if case["recorded_at"] == case["received_at"] else format_moment(case["recorded_at"])),
         ("Hình thức gửi", words.CHANNELS[Channel(channel)] if channel else words.SOURCES[case["source"]]),
         ("Số đến", case.get("incoming_number") or ""),
+        ("Văn bản của cơ quan chuyển đến", case.get("outside_number") or ""),
+        ("Hạn cơ quan đó giao", format_date(date.fromisoformat(case["outside_due"])) if case.get("outside_due") else ""),
+        ("Thủ tục liên quan", case.get("procedure") or ""),
         ("Mục còn thiếu trên phiếu", ", ".join(case.get("incomplete", ()))),
-        ("Hội nghị", dialogue_name(dialogue)),
+        ("Hội nghị", "" if is_feedback(case) else dialogue_name(dialogue)),
         ("Giấy mời", case.get("invitation_number") or ""),
         ("Thứ tự phát biểu", str(case["speaking_order"]) if case.get("speaking_order") else ""),
         ("Tham dự", words.STATUSES[CaseStatus(case["attendance"])] if case.get("attendance") else ""),

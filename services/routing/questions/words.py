@@ -10,7 +10,7 @@ from kit.clock import format_date, local_date
 from kit.errors import NotFound
 from services.routing.questions.clocks import running_clock
 from services.routing.questions.domain import Stage, stage_of
-from services.routing.questions.states import state_of
+from services.routing.questions.states import is_feedback, state_of
 
 Document = Mapping[str, Any]
 State = QuestionState
@@ -37,6 +37,8 @@ STATES: Mapping[State, str] = {
     State.MERGED: "Gộp vào nội dung khác",
     State.TO_FEEDBACK: "Chuyển thành PAKN",
     State.WITHDRAWN: "Người đăng ký rút",
+    State.COLLECTING: "Đã ghi nhận, tiếp tục tập hợp",
+    State.TO_DIALOGUE: "Đưa vào Hội nghị đối thoại",
 }
 STAGES: Mapping[Stage, str] = {
     Stage.DRAFTING: "đang soạn",
@@ -48,6 +50,7 @@ STAGES: Mapping[Stage, str] = {
 TONES: Mapping[State, str] = {
     State.TRIAGE: "warning",
     State.RETURNED: "warning",
+    State.COLLECTING: "neutral",
     State.SENT_BACK: "warning",
     State.PROPOSED: "info",
     State.TRANSFERRED: "info",
@@ -114,6 +117,9 @@ LETTERS: Mapping[LetterKind, str] = {
     LetterKind.OVERDUE: "Thư báo quá hạn",
     LetterKind.EXTENDED: "Thư xin lỗi và báo hạn mới",
     LetterKind.DATE_FIXED: "Thư báo ngày tổ chức",
+    LetterKind.FEEDBACK_RECEIPT: "Thư tiếp nhận phản ánh, kiến nghị",
+    LetterKind.FEEDBACK_ASKED: "Thư đề nghị bổ sung thông tin",
+    LetterKind.FEEDBACK_COLLECTING: "Thư báo tiếp tục tập hợp",
 }
 DELIVERIES: Mapping[str, str] = {
     "sent": "Đã gửi",
@@ -159,6 +165,10 @@ _EVENTS: Mapping[str, str] = {
     "due_recomputed": "Tính lại hạn",
     "published": "Công khai",
     "erased": "Xóa thông tin cá nhân",
+    "collecting": "Chưa đủ cơ sở, tiếp tục tập hợp",
+    "to_dialogue": "Đưa vào Hội nghị đối thoại",
+    "to_registration": "Đưa vào Hội nghị đối thoại",
+    "asked_back": "Đề nghị bổ sung thông tin",
     "opened": "Lập phiếu",
     "placed": "Xếp vào Hội nghị",
     "late": "Đến sau thời hạn đăng ký",
@@ -191,6 +201,11 @@ def state(agency: Agency, question: Document) -> str:
             return f"Tiếp thu – giao {unit}"
         case State.TO_WRITE:
             return f"Giao {unit} trả lời bằng văn bản – {STAGES[stage_of(question)]}"
+        case State.GUIDED if is_feedback(question):
+            number = f", VB số {question['outcome_number']}" if question.get("outcome_number") else ""
+            return f"Đã chuyển {question['outcome_body']}{number}"
+        case State.ANSWERED if question.get("public_answer"):
+            return f"Đã trả lời – VB số {question.get('outcome_number') or '–'} – đã công khai"
         case State.ANSWERED if question.get("outcome_number"):
             return f"Đã trả lời – VB số {question['outcome_number']}"
         case _:
