@@ -125,8 +125,8 @@ class TextForm(Input):
 
 class PublicForm(Input):
     seen: int
-    question: Text = ""
-    answer: Text = ""
+    public_question: Text = ""
+    public_answer: Text = ""
     field: Line = ""
 
 
@@ -247,8 +247,8 @@ def _may_collect(document: Document, who: Who, now: datetime) -> bool:
 
 def _public(document: Document) -> Mapping[str, str]:
     return {
-        "question": document.get("public_question") or document.get("text", ""),
-        "answer": document.get("public_answer") or document.get("answer") or "",
+        "public_question": document.get("public_question") or document.get("text", ""),
+        "public_answer": document.get("public_answer") or document.get("answer") or "",
         "field": document.get("field") or (document.get("proposal") or {}).get("field") or "",
     }
 
@@ -452,7 +452,7 @@ ACTS: tuple[DeskAct, ...] = (
     DeskAct(
         "cong-khai", "Công khai câu trả lời", "Đã công khai câu trả lời.", PublicForm,
         lambda routing, acting, who, _id, form: usecases.publish(
-            routing, acting, who, _id, form.question, form.answer, form.field or None, seen=form.seen
+            routing, acting, who, _id, form.public_question, form.public_answer, form.field or None, seen=form.seen
         ),
         _may_publish, "public", first=_public,
         hint="Viết lại để không nêu tên, địa chỉ, số điện thoại hay việc riêng của người gửi; ai cũng đọc được.",

@@ -236,7 +236,7 @@ async def _insert_beside(
             )
         )  # fmt: skip
     if states.is_feedback(parent):  # a part is due when the whole is
-        due = {name: parent[name] for name in ("clocks", "sort_at", "since", "outside_due")}
+        due = {name: parent[name] for name in ("clocks", "sort_at", "counted_from", "outside_due")}
         new = [New(n.id, n.state | due, n.acts) for n in new]
     await _insert_and_name(routing, case, acting, new)
 
@@ -360,7 +360,7 @@ async def _place_questions(routing: Routing, case: Document, entry: Mapping[str,
     meeting_on = meeting_day(dialogue)
 
     def follow(document: Document) -> Change | None:
-        if document["dialogue"] == entry["dialogue"] or not states.is_open(document):
+        if document["dialogue"] == entry["dialogue"] or not states.is_open(document) or states.is_feedback(document):
             return None
         moved = domain.placed(document, acting, entry["dialogue"])
         again = domain.recomputed(document, acting, calendar, meeting_on)

@@ -585,7 +585,11 @@ def sealed(document: Document, acting: Acting, who: Who, kind: str, reason: str)
 def unsealed(document: Document, acting: Acting, who: Who, reason: str) -> Change:
     """A named reader finds neither complaint nor denunciation: it goes on like any other."""
     _at(document, State.SEALED)
-    return move(document, acting, who, State.TRIAGE, reason=needs_reason(reason), event="question.unsealed.v1", sealed=False)
+    clock = running_clock(document)
+    return move(
+        document, acting, who, State.TRIAGE, reason=needs_reason(reason), event="question.unsealed.v1", sealed=False,
+        sort_at=clock["due_at"] if clock else NO_DUE,
+    )  # fmt: skip
 
 
 def excluded(document: Document, acting: Acting, who: Who, kind: str, details: Mapping[str, str], reason: str) -> Change:

@@ -78,7 +78,8 @@ def opening(event: Event[FeedbackState], agency: Agency, calendar: WorkCalendar,
         "outside_due": data.outside_due.isoformat() if data.outside_due else None,
     }
     running = first_clock(agency, calendar, data.received_at) | {"outside_due": case["outside_due"]}
-    questions = [New(q.id, q.state | running, q.acts) for q in opened.questions]
+    hidden = {"sort_at": NO_DUE}  # of a sealed question no list knows when it is due (D6)
+    questions = [New(q.id, q.state | running | (hidden if q.state["sealed"] else {}), q.acts) for q in opened.questions]
     return Opening(New(opened.case.id, case, opened.case.acts), questions)
 
 
@@ -86,7 +87,7 @@ def first_clock(agency: Agency, calendar: WorkCalendar, since: datetime) -> dict
     """The fields of feedback whose time begins at `since`: until it is known whose matter it is (NĐ 20/2008 art. 9)."""
     clock = clocks.feedback_clock(clocks.FORWARD, k2.forward_due(agency, calendar, since), since)
     running = {"clocks": [clock], "sort_at": clock["due_at"]} if clock else {"clocks": [], "sort_at": NO_DUE}
-    return {"since": since, "outside_due": None, **running}
+    return {"counted_from": since, "outside_due": None, **running}
 
 
 def answer_clock(document: Document, agency: Agency, calendar: WorkCalendar) -> dict[str, Any] | None:
@@ -95,8 +96,8 @@ def answer_clock(document: Document, agency: Agency, calendar: WorkCalendar) -> 
     if running is not None and running["kind"] == clocks.FEEDBACK:
         return None
     outside = date.fromisoformat(document["outside_due"]) if document.get("outside_due") else None
-    due = k2.answer_due(agency, calendar, document["since"], outside)
-    return clocks.feedback_clock(clocks.FEEDBACK, due, document["since"])
+    due = k2.answer_due(agency, calendar, document["counted_from"], outside)
+    return clocks.feedback_clock(clocks.FEEDBACK, due, document["counted_from"])
 
 
 def follow_up(question: Document, case: Document, agency: Agency, calendar: WorkCalendar, acting: Acting) -> New:
@@ -232,7 +233,7 @@ def published(
     if not may_publish(document, who):
         raise Conflict("nothing of it may be published")
     errors: dict[str, str] = {}
-    for name, text in (("question", question), ("answer", answer)):
+    for name, text in (("public_question", question), ("public_answer", answer)):
         if not text.strip():
             errors[name] = "Xin ghi nội dung công khai."
         elif found := next((what for value, what in personal.items() if value and value.casefold() in text.casefold()), None):
