@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 from contracts.letters import Meeting
 from contracts.model import (
     CLOSED_STATES,
+    CaseSource,
     CaseState,
     CaseStatus,
     Channel,
@@ -201,8 +202,11 @@ def question_views(document: Document, questions: Mapping[UUID, QuestionStateDat
         _id = uuid5(document["_id"], str(section["no"]))
         parts = [_id, *sorted(i for i, q in questions.items() if q.parent == _id)]
         for n, part in enumerate(parts):
-            title = f"{section['no']}. {section['title']}" + (f" (phần {n + 1})" if n else "")
-            views.append(question_view(title, section["text"] if n == 0 else "", questions.get(part), now))
+            known = questions.get(part)
+            as_feedback = known is not None and known.source is CaseSource.FEEDBACK
+            more = " – xử lý như phản ánh, kiến nghị" if as_feedback else f" (phần {n + 1})" if n else ""
+            title = f"{section['no']}. {section['title']}{more}"
+            views.append(question_view(title, section["text"] if n == 0 else "", known, now))
     return views
 
 
