@@ -47,7 +47,7 @@ def case_words(case: CaseState | None, views: Iterable[QuestionView]) -> str:
 
 
 def parts(questions: Mapping[UUID, QuestionStateData]) -> list[QuestionStateData]:
-    """What is treated as feedback, in the order of the form: of a split the parts, of a registration what became feedback (D3)."""
+    """What is treated as feedback, in the order of the form: of a split the parts, of a registration what became it (D3)."""
     found = [(i, q) for i, q in questions.items() if q.source is CaseSource.FEEDBACK]
     return [q for _, q in sorted(found, key=lambda entry: (entry[1].section_no or 0, entry[1].parent is not None, str(entry[0])))]
 
