@@ -8,13 +8,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 
 from contracts.model import CaseSource, QuestionState
 from contracts.topics import TOPICS
 from deploy.local.paths import ROOT
 from kit import mongo
-from kit.auth import Role
+from kit.auth import COOKIE, Role
 from kit.kafka import create_topics
 from kit.mongo import Document
 from services.intake.codes import parse_code
@@ -304,6 +305,39 @@ async def test_what_is_missing_is_said_and_nothing_typed_is_lost(both: Both, mis
     assert answer.status_code == 422
     assert sentence in answer.text
     assert "Kiểm định phương tiện đo" in answer.text
+
+
+async def test_the_counter_notes_what_came_from_the_province_with_its_day(both: Both) -> None:
+    app = both.intake.app
+    app.state.staff_gate = replace(app.state.staff_gate, directory=EverybodyIsCurrent())
+    codec, session = app.state.staff_gate.codec, both.desk.session(Role.CONTROL)
+    client = httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://tiep-nhan.example",
+        cookies={COOKIE: codec.encode(session, both.intake.clock())},
+    )
+    address = f"/{SON_LA}/tiep-nhan/phan-anh"
+    assert "Tiếp nhận phản ánh, kiến nghị" in (await client.get(address)).text
+    paper = form(nonce=uuid4().hex, name="Mùa A Thử", address="", phone="", consent="") | {"csrf": codec.csrf(session.id)}
+    came = {"channel": "post", "received_on": "09/3/2026", "received_time": "16:00", "incoming_number": "55"}
+    assert (await client.post(address, data=paper | came | {"channel": "web"})).status_code == 422
+    province = {"outside_number": "12/VP-KSTT", "outside_due": "13/3/2026"}
+    entered = await client.post(address, data=paper | came | province)
+    assert entered.status_code == 303
+    page = (await client.get(entered.headers["location"])).text
+    assert [word for word in ("12/VP-KSTT", "Điện thoại hoặc thư điện tử", "13/3/2026") if word not in page] == []
+    code = code_of(page)
+    slip = await client.get(f"{entered.headers['location']}/phieu-tiep-nhan.pdf")
+    assert slip.content.startswith(b"%PDF")
+    kept = await both.intake.database["feedback"].find_one({"person.name": "Mùa A Thử"})
+    assert kept is not None
+    case = await both.case(kept["case_number"])
+    assert (case["outside_number"], case["incoming_number"], case["channel"]) == ("12/VP-KSTT", "55", "post")
+    (question,) = await both.questions(case["_id"])
+    await done(await both.desk.browser(Role.OFFICE).act(question, "chuyen", unit=UNIT))
+    assert (await both.question(case["_id"], CaseSource.FEEDBACK))["clocks"][-1]["due_on"] == "2026-03-13"
+    await both.shown(code, "13/3/2026")
+    assert (await client.get(f"{address}/{uuid4()}")).status_code == 404
 
 
 async def test_a_program_sends_feedback_once_under_its_key(both: Both) -> None:

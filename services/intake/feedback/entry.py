@@ -118,7 +118,7 @@ class _Counter:
             "feedback_entry.html",
             status=status,
             headers={"Retry-After": "5"} if status == 503 else {},
-            groups=[(str(g.no), groups.label(g.no)) for g in groups.groups] + [(UNSURE, "Chưa rõ, để phân loại sau")],
+            groups=[(UNSURE, "Chưa rõ, để phân loại sau"), *((str(g.no), groups.label(g.no)) for g in groups.groups)],
             web_fields=profile.form.web_fields,
             channels=[(channel.value, label) for channel, label in ENTRY_CHANNELS.items()],
             labels=_LABELS,

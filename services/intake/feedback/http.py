@@ -118,7 +118,7 @@ class Pages:
         context = {
             "document": document,
             "group": "" if document.get("group_unknown") else self._desk.groups.label(document.get("group")),
-            "channel": views.CHANNELS[document["channel"]],
+            "channel": (feedback_views if registration is None else views).CHANNELS[document["channel"]],
             "case_words": views.case_words(document, case) if in_dialogue else feedback_views.case_words(case, shown),
             "parts": shown,
             "dialogue": views.dialogue_view(*found[0], now) if in_dialogue else None,
@@ -166,7 +166,7 @@ def receipt_context(groups: FeedbackGroups, receipt: Receipt) -> dict[str, Any]:
     return {
         "document": document,
         "code": receipt.code,
-        "channel": views.CHANNELS[document["channel"]],
+        "channel": feedback_views.CHANNELS[document["channel"]],
         "registrant": printing.registrant(document["person"]),
         "group": "" if document["group_unknown"] else groups.label(document["group"]),
         "forward_by": _in_words(announced["forward_by"]),

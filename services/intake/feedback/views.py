@@ -6,13 +6,15 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from contracts.model import CaseSource, CaseState, CaseStatus, QuestionState, QuestionStateData
+from contracts.model import CaseSource, CaseState, CaseStatus, Channel, QuestionState, QuestionStateData
 from kit.clock import format_date
+from services.intake.views import CHANNELS as REGISTRATION_CHANNELS
 from services.intake.views import QuestionView, question_view, running_clock
 
 Document = Mapping[str, Any]
 State = QuestionState
 
+CHANNELS: Mapping[Channel, str] = {**REGISTRATION_CHANNELS, Channel.WEB: "qua trang Phản ánh, kiến nghị"}
 RECEIVED, WORKED_ON, COLLECTING = "Đã tiếp nhận", "Đang xử lý", "Đã ghi nhận, tiếp tục tập hợp"
 _WORDS: Mapping[State, str] = {
     **dict.fromkeys((State.NEW, State.TRIAGE, State.PROPOSED, State.RETURNED), RECEIVED),

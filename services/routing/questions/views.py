@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from contracts.model import CaseStatus, Channel, LetterKind, QuestionState, RegistrantKind, Way
+from contracts.model import CaseSource, CaseStatus, LetterKind, QuestionState, RegistrantKind, Way
 from kit.agency import Agency
 from kit.clock import format_date, format_moment
 from kit.web.rendering import format_phone
@@ -115,12 +115,12 @@ def person_facts(case: Document, who: Who) -> list[tuple[str, str]]:
 
 def case_facts(case: Document, dialogue: Document | None) -> list[tuple[str, str]]:
     """Where a case comes from and where it stands."""
-    channel = case.get("channel")
     facts = [
-        ("Tình trạng", words.STATUSES[CaseStatus(case["status"])]),
+        ("Tình trạng", words.status(case)),
         ("Nhận lúc", format_moment(case["received_at"])),
         ("Nhập lúc", "" if case["recorded_at"] == case["received_at"] else format_moment(case["recorded_at"])),
-        ("Hình thức gửi", words.CHANNELS[Channel(channel)] if channel else words.SOURCES[case["source"]]),
+        ("Nguồn", words.SOURCES[case["source"]] if case["source"] == CaseSource.FEEDBACK else ""),
+        ("Hình thức gửi", words.channel(case)),
         ("Số đến", case.get("incoming_number") or ""),
         ("Văn bản của cơ quan chuyển đến", case.get("outside_number") or ""),
         ("Hạn cơ quan đó giao", format_date(date.fromisoformat(case["outside_due"])) if case.get("outside_due") else ""),

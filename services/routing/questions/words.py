@@ -190,6 +190,24 @@ def unit_name(agency: Agency, code: str | None) -> str:
         return code
 
 
+def status(case: Document) -> str:
+    """The status of a case; of feedback that came as such, that it is worked on."""
+    found = CaseStatus(case["status"])
+    if found is CaseStatus.TO_FEEDBACK and case["source"] == CaseSource.FEEDBACK:
+        return "Đang xử lý như PAKN"
+    return STATUSES[found]
+
+
+def channel(case: Document) -> str:
+    """How it came."""
+    if not case.get("channel"):
+        return SOURCES[case["source"]]
+    found = Channel(case["channel"])
+    if found is Channel.WEB and case["source"] == CaseSource.FEEDBACK:
+        return "Trang Phản ánh, kiến nghị"
+    return CHANNELS[found]
+
+
 def state(agency: Agency, question: Document) -> str:
     """The state as staff read it, with unit, number or stage."""
     found = state_of(question)
