@@ -29,7 +29,7 @@ def rebuild() -> None:
         typer.echo(f"The topics no longer hold everything, for example: {', '.join(done.lost)}. Nothing was changed.", err=True)
         typer.echo("Run `doithoai republish`, wait until the services have published, then run this again.", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{done.facts} facts, {done.carried_over} of them older than their topic keeps, carried over")
+    typer.echo(f"{done.facts} facts")
     if done.undecodable:
         typer.echo(f"{done.undecodable} records could not be decoded; see `doithoai deadletters list`")
 

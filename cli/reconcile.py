@@ -1,5 +1,5 @@
-"""`doithoai reconcile`: received = routed = answered or open = notified = reported, by dialogue, and every case that differs.
-What intake holds until the office has looked at it, and what the office set aside as junk, is counted beside that.
+"""`doithoai reconcile`: received = routed = answered or open = notified = reported, by dialogue and of feedback, and every case
+that differs. What intake holds until the office has looked at it, and what the office set aside as junk, is counted beside that.
 
 The operator's tool: it reads all databases, ids and states only, and writes nothing. What is on its way between two services may
 show as a difference; run it again, what stays is wrong.
@@ -25,15 +25,16 @@ from services.reporting.domain import FactKind
 from services.reporting.store import fact_id
 
 UNPLACED = "(no dialogue yet)"
-_RECEIPTS = [LetterKind.RECEIPT.value, LetterKind.LATE.value]
+FEEDBACK = "(feedback)"
+_RECEIPTS = [LetterKind.RECEIPT.value, LetterKind.LATE.value, LetterKind.FEEDBACK_RECEIPT.value]
 _SHOWN = 200
 _SUMS = "received = routed = notified = reported; questions = ended + open + merged; held and junk are not received yet"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What each service holds: registrations and cases by id, questions by id, cases with a receipt, facts by id; and what waits
-    for the office before it is a registration.
+    """What each service holds: registrations, feedback and cases by id, questions by id, cases with a receipt, facts by id; and
+    what waits for the office before it is a registration.
     """
 
     registrations: Mapping[UUID, Document]
@@ -42,6 +43,7 @@ class Found:
     receipts: frozenset[UUID]
     facts: Mapping[str, Document]
     held: Mapping[UUID, Document] = field(default_factory=dict)
+    feedback: Mapping[UUID, Document] = field(default_factory=dict)
 
 
 @dataclass
@@ -70,7 +72,7 @@ class Reconciled:
 
 
 def reconcile(agency: Annotated[str | None, typer.Option(help="Only this agency")] = None) -> None:
-    """Count what each service holds of every registration, and name the cases in which they differ. Exit status 1 if any does."""
+    """Count what each service holds of all that was received, and name the cases that differ. Exit status 1 if any does."""
     try:
         result = compare(asyncio.run(_read(ServiceSettings(), agency)))
     except PyMongoError as error:
@@ -104,6 +106,7 @@ async def read(client: Client, prefix: str, agency: str | None) -> Found:
     cases = await rows("routing", "cases", {}, "case_number", "dialogue", "source", "questions", "seq")
     registrations = await rows("intake", "registrations", {}, "case_number", "dialogue")
     held = await rows("intake", "held", {}, "dialogue", "held.state")
+    feedback = await rows("intake", "feedback", {}, "case_number")
     return Found(
         registrations={row["_id"]: row for row in registrations},
         cases={row["_id"]: row for row in cases},
@@ -111,14 +114,15 @@ async def read(client: Client, prefix: str, agency: str | None) -> Found:
         receipts=frozenset(row["case"] for row in receipts if row.get("case")),
         facts={row["_id"]: row for row in facts},
         held={row["_id"]: row for row in held},
+        feedback={row["_id"]: row for row in feedback},
     )
 
 
 def compare(found: Found) -> Reconciled:
     """Count by dialogue and name what differs."""
     result = Reconciled()
-    for _id, registration in found.registrations.items():
-        _registration(result, found, _id, registration)
+    for _id, received in {**found.registrations, **found.feedback}.items():
+        _received(result, found, _id, received)
     for _id, case in found.cases.items():
         _case(result, found, _id, case)
     for _id, question in found.questions.items():
@@ -130,9 +134,10 @@ def compare(found: Found) -> Reconciled:
     return result
 
 
-def _registration(result: Reconciled, found: Found, _id: UUID, registration: Document) -> None:
+def _received(result: Reconciled, found: Found, _id: UUID, registration: Document) -> None:
     case = found.cases.get(_id)
-    line = _line(result, registration["agency"], case or registration)
+    source = CaseSource.FEEDBACK if _id in found.feedback else CaseSource.REGISTRATION
+    line = _line(result, registration["agency"], case or {**registration, "source": source})
     line.received += 1
     line.notified += _id in found.receipts
     if case is None:
@@ -143,16 +148,17 @@ def _registration(result: Reconciled, found: Found, _id: UUID, registration: Doc
 
 def _case(result: Reconciled, found: Found, _id: UUID, case: Document) -> None:
     line = _line(result, case["agency"], case)
-    if case["source"] == CaseSource.REGISTRATION:
+    came_by_itself = case["source"] in (CaseSource.REGISTRATION, CaseSource.FEEDBACK)
+    if came_by_itself:
         line.routed += 1
-        if _id not in found.registrations:
+        if _id not in found.registrations and _id not in found.feedback:
             _differs(result, case, "routed, unknown to intake")
     else:
         line.walk_ins += 1
     missing = [q for q in case["questions"] if q not in found.questions]
     if missing:
         _differs(result, case, f"{len(missing)} of its questions are missing")
-    line.reported += _check_fact(result, found, FactKind.CASE, _id, case) and case["source"] == CaseSource.REGISTRATION
+    line.reported += _check_fact(result, found, FactKind.CASE, _id, case) and came_by_itself
 
 
 def _question(result: Reconciled, found: Found, _id: UUID, question: Document) -> None:
@@ -198,7 +204,8 @@ def _check_fact(result: Reconciled, found: Found, kind: FactKind, _id: UUID, doc
 
 
 def _line(result: Reconciled, agency: str, document: Mapping[str, Any]) -> Line:
-    return result.lines[agency, document.get("dialogue") or UNPLACED]
+    nowhere = FEEDBACK if document.get("source") == CaseSource.FEEDBACK else UNPLACED
+    return result.lines[agency, document.get("dialogue") or nowhere]
 
 
 def _differs(result: Reconciled, document: Document, what: str) -> None:
@@ -208,7 +215,7 @@ def _differs(result: Reconciled, document: Document, what: str) -> None:
 def _print(result: Reconciled) -> None:
     shown = console()
     columns = ("received", "routed", "walk-ins", "questions", "ended", "open", "merged", "notified", "reported", "held", "junk")
-    table = Table("agency", "dialogue", *columns, title="Registrations and questions by dialogue", caption=_SUMS)
+    table = Table("agency", "dialogue", *columns, title="Registrations, feedback and their questions by dialogue", caption=_SUMS)
     for (agency, dialogue), line in sorted(result.lines.items()):
         table.add_row(agency, dialogue, *(str(getattr(line, name.replace("-", "_"))) for name in columns))
     shown.print(table)

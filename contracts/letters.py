@@ -3,7 +3,7 @@
 Whoever asks for a letter builds the class and sends `fields=ReceiptFields(...).sent()`; notify validates them against `FIELDS`
 and words them. Moments and days travel as ISO strings. Not in the fields, because notify has them already: the recipient, the
 agency's name, address, phone and mail address, the address of the tracking page and of the staff desk. The tracking code is
-the one secret; it stands in `ReceiptFields.code` and `LateFields.code` alone.
+the one secret; it stands in `ReceiptFields.code`, `LateFields.code` and `FeedbackReceiptFields.code` alone.
 
 Files that go with a letter (the signed invitation, the notice, the answer) are `LetterState.files`, never fields. The calendar
 file and the personal slip are made by notify from the fields.
@@ -16,15 +16,18 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, Field
 
 from contracts.envelope import Payload
-from contracts.model import Channel, LetterKind, Mode, RegistrantKind
+from contracts.model import CaseSource, Channel, LetterKind, Mode, RegistrantKind
 
 SURVEY_URL = "The survey about this case (K3), for a mail alone; empty: not asked"
 
 
 class LetterFields(Payload):
-    """Base of all. `registrant` decides the form of address ("Ông/Bà", "Quý doanh nghiệp" …)."""
+    """Base of all. `registrant` decides the form of address ("Ông/Bà", "Quý doanh nghiệp" …); `source` whether it speaks of a
+    registration form or of feedback.
+    """
 
     registrant: RegistrantKind = RegistrantKind.INDIVIDUAL
+    source: CaseSource = CaseSource.REGISTRATION
 
     def sent(self) -> dict[str, Any]:
         """As `LetterState.fields` carries it: JSON values only, so that it can lie in a document and travel in an event."""
@@ -248,6 +251,33 @@ class ExtendedFields(LetterFields):
     reason: str
 
 
+class FeedbackReceiptFields(LetterFields):
+    """feedback_receipt (from intake): the feedback was accepted (K2)."""
+
+    received_at: AwareDatetime
+    channel: Channel
+    text: str
+    code: str = Field(description="Tracking code")
+    forward_by: date | None = Field(None, description="When at the latest it is forwarded if it is another body's")
+    answer_by: date | None = None
+
+
+class FeedbackAskedFields(LetterFields):
+    """feedback_asked: the person is asked for more information (K2)."""
+
+    received_at: AwareDatetime
+    question: Question
+    wanted: str = Field(description="What the office asks for")
+
+
+class FeedbackCollectingFields(LetterFields):
+    """feedback_collecting: noted, not enough to act upon yet (K2: chưa đủ cơ sở, tiếp tục tập hợp)."""
+
+    received_at: AwareDatetime
+    question: Question
+    reason: str
+
+
 class StaffItem(Payload):
     """A question as a mail to staff names it: never its text, never a person."""
 
@@ -336,4 +366,7 @@ FIELDS: Mapping[LetterKind, type[LetterFields]] = {
     LetterKind.AMENDED: AmendedFields,
     LetterKind.CONTACT_CHANGED: ContactChangedFields,
     LetterKind.DATA_REQUEST: DataRequestFields,
+    LetterKind.FEEDBACK_RECEIPT: FeedbackReceiptFields,
+    LetterKind.FEEDBACK_ASKED: FeedbackAskedFields,
+    LetterKind.FEEDBACK_COLLECTING: FeedbackCollectingFields,
 }

@@ -98,6 +98,8 @@ class QuestionState(StrEnum):
     WITHDRAWN = "withdrawn"
     TO_FEEDBACK = "to_feedback"
     MERGED = "merged"
+    COLLECTING = "collecting"
+    TO_DIALOGUE = "to_dialogue"
 
 
 CLOSED_STATES = frozenset(
@@ -110,6 +112,7 @@ CLOSED_STATES = frozenset(
         QuestionState.EXCLUDED,
         QuestionState.WITHDRAWN,
         QuestionState.TO_FEEDBACK,
+        QuestionState.TO_DIALOGUE,
     }
 )
 """Ends of a question. `merged` is neither open nor closed: it stands outside every sum."""
@@ -196,6 +199,8 @@ class FeedbackState(Payload):
     person: Person | None = None
     preferred_way: Way | None = None
     group: int = Field(ge=1, le=8, description="Content group of NĐ 20/2008 art. 5")
+    group_unknown: bool = Field(False, description="The person could not say: `group` is 6 (other) until the office classifies")
+    procedure: str = Field("", description="The administrative procedure concerned, in the person's words")
     text: str = ""
     files: tuple[FileRef, ...] = ()
     consent_version: str | None = None
@@ -291,10 +296,10 @@ class DialogueState(Payload):
 
 
 class CaseState(Payload):
-    """A registration as routing keeps it. No contact data."""
+    """A registration, or feedback (K2), as routing keeps it. No contact data."""
 
     case_number: str
-    plan: str
+    plan: str = Field("", description="Empty for feedback, which belongs to none")
     dialogue: str | None = None
     source: CaseSource
     channel: Channel | None = None
@@ -311,13 +316,15 @@ class CaseState(Payload):
     speaking_order: int | None = None
     attendance: str | None = Field(None, description="attended | substitute | absent")
     attendance_reply: str | None = Field(None, description="What the person said before: coming | substitute | absent")
+    group: int | None = Field(None, ge=1, le=8, description="Of feedback: content group; None: not classified yet")
+    grouped_at: AwareDatetime | None = Field(None, description="When the office classified what its sender could not")
     steps: tuple[Step, ...] = ()
 
 
 class Clock(Payload):
     """A deadline with the rule and the calendar that made it, and its explanation in words ."""
 
-    kind: str = Field(description="preparation (D7) | written (D10)")
+    kind: str = Field(description="preparation (D7) | written (D10) | forward, feedback (K2)")
     rule: str
     start: AwareDatetime
     due_on: date
@@ -365,6 +372,7 @@ class QuestionStateData(Payload):
     public_question: str | None = Field(None, description="Wording for the public, without personal data, approved by a person")
     public_answer: str | None = None
     published_on: date | None = Field(None, description="None while it is not public")
+    asked_on: date | None = Field(None, description="Since when the person is asked for more information (K2)")
     merged_into: UUID | None = None
     parent: UUID | None = None
     amendments: tuple[Amendment, ...] = ()
@@ -406,6 +414,9 @@ class LetterKind(StrEnum):
     AMENDED = "amended"
     CONTACT_CHANGED = "contact_changed"
     DATA_REQUEST = "data_request"
+    FEEDBACK_RECEIPT = "feedback_receipt"
+    FEEDBACK_ASKED = "feedback_asked"
+    FEEDBACK_COLLECTING = "feedback_collecting"
 
 
 SEALED_KINDS = frozenset({LetterKind.COMPLAINT_GUIDANCE, LetterKind.DENUNCIATION_PASSED})

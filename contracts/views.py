@@ -1,6 +1,7 @@
 """Narrow views of events: a reader decodes with these what it needs and cannot keep more. Reporting's hold no personal data."""
 
 from collections.abc import Mapping
+from datetime import date
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -80,6 +81,7 @@ class QuestionFigures(Payload):
     outcome: str | None = None
     merged_into: UUID | None = None
     parent: UUID | None = None
+    published_on: date | None = None
     steps: tuple[Step, ...] = ()
 
 

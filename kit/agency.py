@@ -399,6 +399,8 @@ class Privacy(Model):
     version: Text
     notice: tuple[Text, ...] = Field(min_length=1, description="Paragraphs")
     consent: Text
+    feedback_notice: tuple[Text, ...] = Field(min_length=1, description="Paragraphs, under the form for feedback (K2)")
+    feedback_consent: Text
     laws: tuple[Code, ...]
 
 

@@ -12,7 +12,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from contracts import letters as f
 from contracts.envelope import Event
-from contracts.model import Channel, FileRef, LetterKind, LetterState, Mode, Recipient, RegistrantKind, Way
+from contracts.model import CaseSource, Channel, FileRef, LetterKind, LetterState, Mode, Recipient, RegistrantKind, Way
 from services.notify.wording import House
 
 NOW = datetime(2026, 3, 10, 2, 30, tzinfo=UTC)
@@ -135,6 +135,21 @@ FIELDS: Mapping[LetterKind, f.LetterFields] = {
     ),
     LetterKind.REMINDER: f.ReminderFields(unit="Phòng Quản lý Khoa học", stage="before", due_on=date(2026, 3, 13), items=ITEMS),
     LetterKind.OVERDUE: f.OverdueFields(unit="Phòng Quản lý Khoa học", items=ITEMS, escalated_after=3),
+    LetterKind.FEEDBACK_RECEIPT: f.FeedbackReceiptFields(
+        source=CaseSource.FEEDBACK,
+        received_at=NOW,
+        channel=Channel.WEB,
+        text="Mẫu đơn khó hiểu,\nxin sửa lại.",
+        code=CODE,
+        forward_by=date(2026, 3, 17),
+        answer_by=date(2026, 3, 24),
+    ),
+    LetterKind.FEEDBACK_ASKED: f.FeedbackAskedFields(
+        source=CaseSource.FEEDBACK, received_at=NOW, question=QUESTIONS[0], wanted="Tên thủ tục và ngày nộp hồ sơ."
+    ),
+    LetterKind.FEEDBACK_COLLECTING: f.FeedbackCollectingFields(
+        source=CaseSource.FEEDBACK, received_at=NOW, question=QUESTIONS[0], reason="mới có một ý kiến về nội dung này."
+    ),
     LetterKind.EXTENDED: f.ExtendedFields(
         question=QUESTIONS[0], due_on=date(2026, 3, 13), new_due_on=date(2026, 3, 20), reason="cần lấy ý kiến của Bộ"
     ),

@@ -264,6 +264,8 @@ class ReceiptSlip(Document):
     received: Line
     """"09 giờ 15 ngày 04/5/2022 (thứ Tư)": when the agency had the form."""
     incoming_number: Line = ""
+    subject: Line = "phiếu đăng ký tham gia đối thoại"
+    """What was handed over."""
     question_count: int = Field(ge=0)
     case_number: Line = ""
     code: Line

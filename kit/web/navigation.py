@@ -27,11 +27,12 @@ class Section:
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 HELD = "tiep-nhan/cho-kiem-tra"
 SECTIONS = (
-    Section("Hàng đợi", "can-bo/", frozenset({Role.OFFICE, Role.OFFICER, Role.HEAD, Role.LEADERSHIP})),
+    Section("Hàng đợi", "can-bo/", frozenset({Role.OFFICE, Role.OFFICER, Role.HEAD, Role.LEADERSHIP, Role.CONTROL})),
     Section("Phân loại", "can-bo/phan-loai", frozenset({Role.OFFICE, Role.LEADERSHIP})),
     Section("Kế hoạch", "can-bo/ke-hoach", frozenset({Role.OFFICE, Role.LEADERSHIP}), covers=("can-bo/doi-thoai",)),
     Section("Hạn chế", "can-bo/han-che", permission=READ_SEALED),
     Section("Tiếp nhận", "tiep-nhan/", frozenset({Role.OFFICE})),
+    Section("Tiếp nhận PAKN", "tiep-nhan/phan-anh", frozenset({Role.CONTROL})),
     Section("Khảo sát", "tiep-nhan/khao-sat", frozenset({Role.OFFICE, Role.CONTROL})),
     Section("Chờ kiểm tra", HELD, frozenset({Role.OFFICE})),
     Section("Dữ liệu cá nhân", "tiep-nhan/yeu-cau-du-lieu", frozenset({Role.OFFICE})),

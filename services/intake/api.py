@@ -7,7 +7,7 @@ description is made from the same models that check the body.
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -28,8 +28,8 @@ from services.intake.usecases import Intake, Receipt, register
 
 _PATH = "/api/v1/{agency}/registrations"
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
-_SCHEMA = RegistrationInput.model_json_schema(ref_template="#/components/schemas/{model}", mode="validation")
 _PROBLEM = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
+M = TypeVar("M", bound=BaseModel)
 
 
 class RegistrationAnswer(BaseModel):
@@ -42,14 +42,14 @@ class RegistrationAnswer(BaseModel):
     late: bool = Field(description="Đến sau thời hạn đăng ký; Văn phòng Sở sẽ xem xét và thông báo")
 
 
-_HEADER = {
+HEADER = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": True,
     "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
     "description": "Khóa do chương trình gọi tự đặt cho mỗi phiếu; gửi lại cùng khóa, cùng nội dung thì nhận lại đúng kết quả cũ",
 }
-_AGENCY = {
+AGENCY = {
     "name": "agency",
     "in": "path",
     "required": True,
@@ -92,7 +92,7 @@ def router(intake: Intake) -> APIRouter:
             503: {"model": ProblemDocument, "description": "Chưa chắc đã lưu; xin gửi lại cùng khóa sau thời gian ở Retry-After"},
         },
         openapi_extra={
-            "parameters": [_HEADER, _AGENCY],
+            "parameters": [HEADER, AGENCY],
             "requestBody": {
                 "required": True,
                 "content": {
@@ -102,9 +102,9 @@ def router(intake: Intake) -> APIRouter:
         },
     )
     async def post_registration(request: Request) -> Response:
-        key = _idempotency_key(request)
+        key = idempotency_key(request)
         intake.limits.count(FORM, address_of(request.scope))
-        body = await _body(request)
+        body = await body_of(request, RegistrationInput)
         acting = Acting(request.path_params["agency"], "registrant", intake.clock(), current_trace())
         try:
             receipt = await register(intake, acting, api_key(key), body.submission(), channel=Channel.API)
@@ -128,17 +128,18 @@ def shorten(app: FastAPI, routes: APIRouter) -> None:
     app.router.routes.insert(0, Route(_PATH, answer, methods=["POST"]))
 
 
-def describe(app: FastAPI) -> None:
-    """Add to the OpenAPI document what FastAPI does not know: the models of bodies that it does not parse itself, and that
+def describe(app: FastAPI, model: type[BaseModel] = RegistrationInput) -> None:
+    """Add to the OpenAPI document what FastAPI does not know: the models of a body that it does not parse itself, and that
     problems are no plain JSON (RFC 9457).
     """
     generate = app.openapi
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}", mode="validation")
 
     def openapi() -> dict[str, Any]:
         document = generate()
         schemas = document["components"]["schemas"]
-        if "RegistrationInput" not in schemas:
-            schemas |= _SCHEMA["$defs"] | {"RegistrationInput": {k: v for k, v in _SCHEMA.items() if k != "$defs"}}
+        if model.__name__ not in schemas:
+            schemas |= schema["$defs"] | {model.__name__: {k: v for k, v in schema.items() if k != "$defs"}}
         for operation in (operation for path in document["paths"].values() for operation in path.values()):
             for answer in operation["responses"].values():
                 if answer.get("content", {}).get("application/json", {}).get("schema") == _PROBLEM:
@@ -148,18 +149,20 @@ def describe(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
 
 
-def _idempotency_key(request: Request) -> str:
+def idempotency_key(request: Request) -> str:
+    """The key that the calling program gave. Raises `RequestValidationError`."""
     key = request.headers.get("idempotency-key", "")
     if not _KEY.fullmatch(key):
         raise RequestValidationError([{"type": "missing", "loc": ("header", "Idempotency-Key"), "msg": "", "input": None}])
     return key
 
 
-async def _body(request: Request) -> RegistrationInput:
+async def body_of(request: Request, model: type[M]) -> M:
+    """The JSON body as a `model`. Raises `HTTPException` 415 or `RequestValidationError`."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415)
     try:
-        return RegistrationInput.model_validate_json(await request.body())
+        return model.model_validate_json(await request.body())
     except ValidationError as error:
         raise RequestValidationError(_in_body(error)) from None
 

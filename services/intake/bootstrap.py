@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from kit.agency import load_agencies, load_calendars, load_emblems
 from kit.auth import STAFF_SPEC, StaffProjection
 from kit.clock import Clock, system_clock
+from kit.feedback import load_groups
 from kit.files import FileStore
 from kit.kafka import KafkaPublisher, Publisher
 from kit.limits import SPEC as RATES
@@ -36,6 +37,12 @@ from services.intake.attachments.usecases import Attachments
 from services.intake.codes import tracking_code
 from services.intake.data_requests import http as data_requests
 from services.intake.data_requests.store import requests_outbox
+from services.intake.feedback import api as feedback_api
+from services.intake.feedback import documents as feedback_documents
+from services.intake.feedback import entry as feedback_entry
+from services.intake.feedback import http as feedback_http
+from services.intake.feedback.forms import FeedbackInput
+from services.intake.feedback.usecases import FeedbackIntake
 from services.intake.groupcommit import GroupCommit
 from services.intake.mailbox import http as mailbox_http
 from services.intake.mailbox.reader import LEASE_SECONDS, MailboxReader
@@ -49,13 +56,22 @@ from services.intake.ratelimits import REQUEST, rates_of
 from services.intake.settings import IntakeSettings
 from services.intake.site import http as site
 from services.intake.site.store import Answers
-from services.intake.store import COUNTERS, QUESTIONS, REGISTRATIONS, SPECS, CaseNumbers, Projections, RegistrationStore
+from services.intake.store import (
+    COUNTERS,
+    FEEDBACK,
+    QUESTIONS,
+    REGISTRATIONS,
+    SPECS,
+    CaseNumbers,
+    Projections,
+    RegistrationStore,
+)
 from services.intake.surveys import desk as surveys_desk
 from services.intake.surveys import documents as survey_documents
 from services.intake.surveys import http as surveys_http
 from services.intake.surveys.store import ANSWERS, POINTS, AnswerStore, PointStore
 from services.intake.surveys.usecases import Surveys
-from services.intake.usecases import Intake, publish_unrouted
+from services.intake.usecases import Intake, publish_again, publish_unrouted
 
 HERE = Path(__file__).parent
 TEMPLATES = (HERE / "templates", *sorted(HERE.glob("*/templates")))
@@ -123,6 +139,7 @@ def bootstrap(
         requests=requests_outbox(database, outbox_clock),
     )
     surveys = _surveys(intake, database)
+    feedback = _feedback(intake, database)
     staff = StaffProjection(database[STAFF_SPEC.name])
     letters = LetterCases(database)
     mailroom = Mailroom(intake, settings.mailboxes, MailStore(database, intake.files), letters)
@@ -134,19 +151,21 @@ def bootstrap(
         database=database,
         files=files,
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
-        outboxes=(outbox, intake.requests, surveys.outbox),
-        subscriptions=consumers.subscriptions(projections, intake.registrations, staff, letters if settings.mailboxes else None),
+        outboxes=(outbox, intake.requests, feedback.outbox, surveys.outbox),
+        subscriptions=consumers.subscriptions(
+            projections, (intake.registrations, feedback.store), staff, letters if settings.mailboxes else None
+        ),
         workers=(
-            _every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: publish_unrouted(intake)),
+            _every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: _unrouted(feedback)),
             _every(_SWEEP_EVERY, attachments.sweep),
             _every(_HELD_EVERY, lambda: keep_up(intake)),
             intake.limits.run,
             *_mail_workers(mailroom, Leases(database, secrets.token_hex(8), LEASE_SECONDS)),
         ),
-        on_stop=(commits.drain,),
+        on_stop=(commits.drain, feedback.commits.drain),
         needs_kafka=False,
     )
-    return _application(mailroom, surveys, service, staff), service, intake
+    return _application(mailroom, feedback, surveys, service, staff), service, intake
 
 
 async def _in_use(key: str, registrations: RegistrationStore, held: HeldStore) -> bool:
@@ -169,7 +188,30 @@ def _surveys(intake: Intake, database: Database) -> Surveys:
     )
 
 
-def _application(mailroom: Mailroom, surveys: Surveys, service: Service, staff: StaffProjection) -> FastAPI:
+def _feedback(intake: Intake, database: Database) -> FeedbackIntake:
+    """The part that takes feedback (K2): a collection of its own, the same classes as for registrations."""
+    settings = intake.settings
+    outbox = Outbox(
+        database[FEEDBACK.name],
+        ServerClock(database),
+        source="intake",
+        render=feedback_documents.renderer(intake.code),
+        subject=feedback_documents.subject,
+    )
+    commits = GroupCommit(
+        outbox.collection, size=settings.group_size, in_flight=settings.groups_in_flight, queue=settings.group_queue
+    )
+    return FeedbackIntake(intake, outbox, commits, RegistrationStore(outbox.collection), load_groups(settings.agencies_dir))
+
+
+async def _unrouted(feedback: FeedbackIntake) -> None:
+    await publish_unrouted(feedback.intake)
+    await publish_again(feedback.intake, feedback.store, feedback.outbox)
+
+
+def _application(
+    mailroom: Mailroom, feedback: FeedbackIntake, surveys: Surveys, service: Service, staff: StaffProjection
+) -> FastAPI:
     intake = mailroom.intake
     templates = Templates(
         *TEMPLATES,
@@ -178,6 +220,7 @@ def _application(mailroom: Mailroom, surveys: Surveys, service: Service, staff: 
     )
     templates.environment.globals["proofs"] = intake.proofs
     programs = api.router(intake)
+    feedback_pages = feedback_http.Pages(feedback, templates)
     app = front_of(
         service,
         title="Đối thoại về thủ tục hành chính: tiếp nhận đăng ký",
@@ -190,17 +233,21 @@ def _application(mailroom: Mailroom, surveys: Surveys, service: Service, staff: 
             surveys_desk.router(surveys, templates),
             moderation.router(intake, templates),
             data_requests.router(intake, templates),
+            feedback_api.router(feedback),
+            feedback_entry.router(feedback, templates),
             entry.router(intake, templates),
             site.router(intake, templates, load_emblems(intake.settings.agencies_dir, intake.agencies)),
             surveys_http.router(surveys, templates),
             after.router(intake, templates),
-            http.router(intake, templates),
+            feedback_http.router(feedback_pages),
+            http.router(intake, templates, feedback_pages),
         ),
         docs=True,
         large_bodies=("/*/dang-ky/*", "/*/tiep-nhan/"),
         admit=partial(intake.limits.count, REQUEST),
     )
     api.describe(app)
+    api.describe(app, FeedbackInput)
     api.shorten(app, programs)
     return app
 

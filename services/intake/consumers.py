@@ -14,9 +14,14 @@ from services.intake.store import Projections, RegistrationStore
 
 
 def subscriptions(
-    projections: Projections, registrations: RegistrationStore, staff: StaffProjection, letters: LetterCases | None = None
+    projections: Projections,
+    received: Sequence[RegistrationStore],
+    staff: StaffProjection,
+    letters: LetterCases | None = None,
 ) -> tuple[Subscription, ...]:
-    """One group for each topic, so that none waits for another. `letters`: where a mailbox is read, to know what is answered."""
+    """One group for each topic, so that none waits for another. `received`: what waits to be shown by routing; `letters`: where a
+    mailbox is read, to know what is answered.
+    """
 
     async def dialogues(events: Sequence[Event[Any]], _: Reject) -> None:
         await projections.save_announcements(newest(events))
@@ -24,7 +29,8 @@ def subscriptions(
     async def cases(events: Sequence[Event[Any]], _: Reject) -> None:
         shown = newest(events)
         await projections.save_cases(shown)
-        await registrations.routed(UUID(event.subject) for event in shown)
+        for store in received:
+            await store.routed([UUID(event.subject) for event in shown])
 
     async def questions(events: Sequence[Event[Any]], _: Reject) -> None:
         await projections.save_questions(newest(events))

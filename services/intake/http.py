@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import APIRouter, Request
 from pymongo.errors import PyMongoError
@@ -52,9 +52,20 @@ TOO_MANY_OF_ALL = "Hệ thống đang nhận rất nhiều phiếu cùng lúc n�
 TOO_MANY_LOOKUPS = "Trong thời gian ngắn đã có quá nhiều lượt tra cứu. Xin Ông/Bà đợi {wait} rồi tra cứu lại."
 
 
-def router(intake: Intake, templates: Templates) -> APIRouter:
-    """The public pages; below them nothing else of the service's addresses may be registered."""
-    pages = _Pages(intake, templates)
+class Tracker(Protocol):
+    """Whoever else has pages for tracking codes."""
+
+    async def tracking(
+        self, request: Request, profile: Agency, hashed: bytes, registration: dict[str, Any] | None
+    ) -> Response | None:
+        """The page of what this code is about, if it is theirs; `registration`: what was found under it."""
+
+
+def router(intake: Intake, templates: Templates, feedback: Tracker) -> APIRouter:
+    """The public pages; below them nothing else of the service's addresses may be registered. `feedback` shows what became of
+    feedback by its code.
+    """
+    pages = _Pages(intake, templates, feedback)
     routes = APIRouter(include_in_schema=False)
     get, post = routes.get, routes.post
     get("/{agency}/dang-ky/{plan}")(pages.form)
@@ -67,10 +78,11 @@ def router(intake: Intake, templates: Templates) -> APIRouter:
 class _Pages:
     """The endpoints. FastAPI fills in path parameters by name; everything typed comes through `read_form`."""
 
-    def __init__(self, intake: Intake, templates: Templates) -> None:
+    def __init__(self, intake: Intake, templates: Templates, feedback: Tracker) -> None:
         self._intake = intake
         self._templates = templates
         self._tracking = Tracking(intake, templates)
+        self._feedback = feedback
 
     async def form(self, request: Request, agency: str, plan: str) -> Response:
         """The form to fill in."""
@@ -185,6 +197,8 @@ class _Pages:
             )
         code = parse_code(typed)
         document = await self._intake.registrations.by_code(agency, code_hash(code or typed))
+        if (page := await self._feedback.tracking(request, profile, code_hash(code or typed), document)) is not None:
+            return page
         if document is None and (held := await self._intake.held.by_code(agency, code_hash(code or typed))) is not None:
             return self._page(request, profile, "moderation/tracking.html", document=held)
         if document is None:

@@ -2,10 +2,11 @@
 
 import contextlib
 from collections.abc import Mapping
+from typing import Protocol
 
+from contracts.model import Person
 from kit.errors import TooMany
 from kit.limits import Limits
-from services.intake.domain import Submission
 from services.intake.settings import IntakeSettings
 
 REQUEST = "request"
@@ -36,14 +37,21 @@ def rates_of(settings: IntakeSettings) -> Mapping[str, str]:
     }
 
 
-def check_registration(limits: Limits, submission: Submission) -> None:
+class FromPerson(Protocol):
+    """What somebody sent: a registration, feedback."""
+
+    @property
+    def person(self) -> Person: ...
+
+
+def check_registration(limits: Limits, submission: FromPerson) -> None:
     """Raises `TooMany` when no more of this contact, or of everybody, are kept at the moment."""
     for contact in _contacts(submission):
         limits.check(_CONTACT, contact)
     limits.check(ALL_REGISTRATIONS)
 
 
-def count_registration(limits: Limits, submission: Submission) -> None:
+def count_registration(limits: Limits, submission: FromPerson) -> None:
     """Count a registration that was kept."""
     with contextlib.suppress(TooMany):  # others were kept at the same moment
         limits.count(ALL_REGISTRATIONS)
@@ -51,7 +59,7 @@ def count_registration(limits: Limits, submission: Submission) -> None:
             limits.count(_CONTACT, contact)
 
 
-def _contacts(submission: Submission) -> list[str]:
+def _contacts(submission: FromPerson) -> list[str]:
     """What a person can be reached by; of an e-mail address the mailbox, however it is written."""
     name, _, host = submission.person.email.casefold().rpartition("@")
     mailbox = f"{name.partition('+')[0]}@{host}" if name else ""

@@ -35,6 +35,11 @@ REGISTRATIONS = spec(
     IndexModel([("alike", 1)], name="alike"),
     IndexModel([("files.key", 1)], name="by_file", partialFilterExpression={"files.0": {"$exists": True}}),
 )
+FEEDBACK = spec(
+    "feedback",
+    IndexModel([("agency", 1), ("code_hash", 1)], name="by_code", unique=True),
+    IndexModel([("unrouted", 1)], name="unrouted", partialFilterExpression={"unrouted": {"$exists": True}}),
+)
 COUNTERS = CollectionSpec("counters")
 PLANS = CollectionSpec("plans", (IndexModel([("agency", 1), ("year", -1)], name="by_agency"),))
 DIALOGUES = CollectionSpec("dialogues", (IndexModel([("agency", 1), ("plan", 1), ("ordinal", 1)], name="by_plan"),))
@@ -42,6 +47,7 @@ CASES = CollectionSpec("cases")
 QUESTIONS = CollectionSpec("questions", (IndexModel([("agency", 1), ("case", 1)], name="by_case"), *PUBLIC_ANSWERS))
 SPECS: tuple[CollectionSpec, ...] = (
     REGISTRATIONS,
+    FEEDBACK,
     REQUESTS,
     COUNTERS,
     PLANS,
@@ -62,7 +68,7 @@ MOST_PLANS = 50
 
 
 class RegistrationStore:
-    """Queries on registrations; writes go through the outbox and the group commit."""
+    """Queries on registrations, and on feedback in its own collection; writes go through the outbox and the group commit."""
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection

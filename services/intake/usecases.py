@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from prometheus_client import Counter
 from pymongo.errors import PyMongoError
 
 from contracts.model import Channel
@@ -79,6 +80,9 @@ class Intake:
             raise NotFound("agency") from None
 
 
+IN_FUTURE = "Thời điểm nhận ở trong tương lai. Xin kiểm tra lại ngày, giờ nhận."
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What the answer to a registration shows. `created` is False for a repetition, which gets the same receipt."""
@@ -105,7 +109,7 @@ async def register(
     or of all) and `Unavailable` (not known to be kept: send it again).
     """
     entry = Entry(channel, acting.now)
-    async with _answering(intake, channel):
+    async with answering(intake, channel):
         agency = intake.agency(acting.agency)
         hashed = domain.payload_hash(submission)
         try:
@@ -143,7 +147,7 @@ async def enter(intake: Intake, acting: Acting, key: str, submission: Submission
 
     Raises as `register` does.
     """
-    async with _answering(intake, entry.channel):
+    async with answering(intake, entry.channel):
         agency = intake.agency(acting.agency)
         hashed = domain.payload_hash(submission, entry)
         try:
@@ -168,7 +172,7 @@ async def _admitted_entry(
     if domain.is_blank(submission):
         errors["name"] = domain.BLANK
     if entry.received_at > now:
-        errors["received_on"] = "Thời điểm nhận ở trong tương lai. Xin kiểm tra lại ngày, giờ nhận."
+        errors["received_on"] = IN_FUTURE
     if errors:
         raise Invalid(errors)
     return plan, placement
@@ -234,7 +238,7 @@ async def _keep(
 async def check(intake: Intake, acting: Acting, submission: Submission) -> None:
     """What `register` would refuse of a form that came by itself, before it is sent. Keeps nothing. Raises as `register` does."""
     entry = Entry(Channel.WEB, acting.now)
-    async with _answering(intake, Channel.WEB):
+    async with answering(intake, Channel.WEB):
         await _admitted(intake, intake.agency(acting.agency), submission, entry)
 
 
@@ -266,15 +270,20 @@ async def receipt_of(intake: Intake, agency: str, registration: UUID) -> Receipt
 
 async def publish_unrouted(intake: Intake) -> int:
     """Publish again what routing has not shown for too long (promise 2): no new event. Returns how many."""
+    return await publish_again(intake, intake.registrations, intake.outbox)
+
+
+async def publish_again(intake: Intake, store: RegistrationStore, outbox: Outbox) -> int:
+    """`publish_unrouted` for one collection of what was received."""
     now = intake.clock()
     before = now - timedelta(seconds=intake.settings.unrouted_after_seconds)
     count = 0
-    async for document in intake.registrations.publish_again(before, now):
-        intake.outbox.offer(document)
+    async for document in store.publish_again(before, now):
+        outbox.offer(document)
         PUBLISHED_AGAIN.inc()
         count += 1
     if count:
-        get_logger().warning("registrations_published_again", count=count)
+        get_logger().warning(f"{outbox.name}_published_again", count=count)
     return count
 
 
@@ -331,7 +340,7 @@ def _decide_by(intake: Intake, agency: Agency, received_at: datetime) -> str | N
 
 
 @contextlib.asynccontextmanager
-async def _answering(intake: Intake, channel: Channel) -> AsyncIterator[None]:
+async def answering(intake: Intake, channel: Channel, counter: Counter = REGISTRATIONS) -> AsyncIterator[None]:
     """A person waits: what is not known to be kept within the deadline is `Unavailable`. Counts what became of the request."""
     try:
         async with asyncio.timeout(intake.settings.request_deadline_seconds):
@@ -339,8 +348,8 @@ async def _answering(intake: Intake, channel: Channel) -> AsyncIterator[None]:
     except (TimeoutError, Unavailable, PyMongoError) as error:
         if isinstance(error, PyMongoError) and not is_transient(error):
             raise
-        REGISTRATIONS.labels(channel, "unavailable").inc()
+        counter.labels(channel, "unavailable").inc()
         raise Unavailable("mongodb") from None
     except (Invalid, Conflict):
-        REGISTRATIONS.labels(channel, "refused").inc()
+        counter.labels(channel, "refused").inc()
         raise

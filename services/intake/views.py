@@ -10,6 +10,7 @@ from contracts.letters import Meeting
 from contracts.model import (
     CLOSED_STATES,
     AttendanceReply,
+    CaseSource,
     CaseState,
     CaseStatus,
     Channel,
@@ -173,6 +174,8 @@ _STATES: Mapping[QuestionState, str] = {
     QuestionState.MERGED: "Được trả lời chung với nội dung tương tự",
     QuestionState.TO_FEEDBACK: "Được xử lý như phản ánh, kiến nghị",
     QuestionState.WITHDRAWN: "Ông/Bà đã rút",
+    QuestionState.COLLECTING: "Đã ghi nhận, tiếp tục tập hợp",
+    QuestionState.TO_DIALOGUE: "Được đưa vào Hội nghị đối thoại",
 }
 _NEXT: Mapping[QuestionState, str] = {
     QuestionState.NEW: "Văn phòng Sở phân loại và chuyển đến đơn vị chuyên môn.",
@@ -210,7 +213,12 @@ _MEANING: Mapping[QuestionState, str] = {
     QuestionState.WITHDRAWN: "Nội dung này không được xử lý tiếp.",
 }
 """What a state means, in a sentence; a sealed question and one that is only received have none."""
-_ANSWER_SHOWN = CLOSED_STATES - {QuestionState.EXCLUDED, QuestionState.WITHDRAWN, QuestionState.TO_FEEDBACK}
+_ANSWER_SHOWN = CLOSED_STATES - {
+    QuestionState.EXCLUDED,
+    QuestionState.WITHDRAWN,
+    QuestionState.TO_FEEDBACK,
+    QuestionState.TO_DIALOGUE,
+}
 _TONES = {**dict.fromkeys(CLOSED_STATES, "good"), QuestionState.WITHDRAWN: "neutral", QuestionState.READY: "good"}
 
 
@@ -247,8 +255,10 @@ def question_views(
         _id = uuid5(document["_id"], str(section["no"]))
         parts = [_id, *sorted(i for i, q in questions.items() if q.parent == _id)]
         for n, part in enumerate(parts):
-            title = f"{section['no']}. {section['title']}" + (f" (phần {n + 1})" if n else "")
             question = questions.get(part)
+            as_feedback = question is not None and question.source is CaseSource.FEEDBACK
+            more = " – xử lý như phản ánh, kiến nghị" if as_feedback else f" (phần {n + 1})" if n else ""
+            title = f"{section['no']}. {section['title']}{more}"
             if section["no"] in document.get("withdrawn_sections", ()) and (
                 question is None or question.state not in CLOSED_STATES
             ):
@@ -287,7 +297,7 @@ def question_view(title: str, text: str, question: QuestionStateData | None, now
         return QuestionView(title, "", _STATES[state], _TONES[state])
     if question.sealed or state is QuestionState.SEALED:
         return QuestionView(title, "", _STATES[QuestionState.SEALED], "info")
-    running = _running_clock(question)
+    running = running_clock(question)
     words = _STATES[state]
     if state is QuestionState.TO_WRITE and running:
         words = f"{words}, chậm nhất {format_date_long(running.due_on)}"
@@ -307,7 +317,7 @@ def question_view(title: str, text: str, question: QuestionStateData | None, now
     )
 
 
-def _running_clock(question: QuestionStateData) -> Clock | None:
+def running_clock(question: QuestionStateData) -> Clock | None:
     """The deadline that runs now, if one does."""
     if question.state in CLOSED_STATES or question.state is QuestionState.MERGED:
         return None

@@ -70,6 +70,9 @@ KINDS: Mapping[LetterKind, str] = {
     LetterKind.AMENDED: "Xác nhận thay đổi của phiếu",
     LetterKind.CONTACT_CHANGED: "Báo đã đổi địa chỉ thư điện tử",
     LetterKind.DATA_REQUEST: "Về yêu cầu dữ liệu cá nhân",
+    LetterKind.FEEDBACK_RECEIPT: "Báo đã tiếp nhận phản ánh, kiến nghị",
+    LetterKind.FEEDBACK_ASKED: "Đề nghị bổ sung thông tin",
+    LetterKind.FEEDBACK_COLLECTING: "Báo tiếp tục tập hợp",
 }
 
 _ENCLOSED: Mapping[LetterKind, str] = {

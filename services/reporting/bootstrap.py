@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from kit.agency import load_agencies, load_calendars
 from kit.auth import STAFF_SPEC, StaffProjection
 from kit.clock import Clock, system_clock
+from kit.feedback import load_groups
 from kit.kafka import KafkaPublisher, Publisher
 from kit.logging import configure
 from kit.service import Service, databases
@@ -33,6 +34,7 @@ def bootstrap(
         settings=settings,
         agencies=agencies,
         calendars=load_calendars(settings.agencies_dir, agencies),
+        groups=load_groups(settings.agencies_dir),
         clock=clock,
         facts=Facts(database),
         buckets=Buckets(database),

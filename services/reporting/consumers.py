@@ -1,7 +1,7 @@
 """What reporting hears: event → fact, nothing else.
 
-Registrations are counted by their cases: `routing.cases` is compacted, so a rebuild finds every one, while what intake says of
-them lives for seven days (docs/decisions/0007-reports-are-sums-of-dated-flows.md).
+Registrations and feedback are counted by their cases: `routing.cases` is compacted, so a rebuild finds every one, while what
+intake says of them lives for seven days (docs/decisions/0007-reports-are-sums-of-dated-flows.md).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +12,10 @@ from contracts.envelope import Event, Payload
 from contracts.events import models
 from contracts.model import CaseState, DialogueState
 from contracts.topics import Topic
-from contracts.views import FIGURES, FeedbackFigures, QuestionFigures, SurveyFigures
+from contracts.views import FIGURES, QuestionFigures, SurveyFigures
 from kit.auth import StaffProjection
 from kit.consumer import Reject, Subscription, newest
-from services.reporting.domain import Fact, case_fact, dialogue_fact, feedback_fact, question_fact, survey_fact
+from services.reporting.domain import Fact, case_fact, dialogue_fact, question_fact, survey_fact
 from services.reporting.store import Recorded
 from services.reporting.usecases import Reporting, record
 
@@ -23,14 +23,12 @@ FACTS_OF: Mapping[type[Payload], Callable[[Any], Fact]] = {
     CaseState: case_fact,
     QuestionFigures: question_fact,
     DialogueState: dialogue_fact,
-    FeedbackFigures: feedback_fact,
     SurveyFigures: survey_fact,
 }
 READ: Mapping[str, Topic] = {
     "cases": topics.CASES,
     "questions": topics.QUESTIONS,
     "dialogues": topics.DIALOGUES,
-    "feedback": topics.FEEDBACK,
     "surveys": topics.SURVEYS,
 }
 """Consumer group → the topic that facts are made from."""

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from contracts.envelope import Step
 from contracts.model import CLOSED_STATES, CaseSource, CaseState, CaseStatus, Clock, DialogueState, QuestionState
-from contracts.views import FeedbackFigures, QuestionFigures, SurveyFigures
+from contracts.views import QuestionFigures, SurveyFigures
 from kit.clock import local_date
 
 NONE = "none"
@@ -51,6 +51,13 @@ class Measure(StrEnum):
     RUNNING = "running"
     """Stock: deadlines that run."""
     FEEDBACK = "feedback"
+    """Feedback as it is received, and registrations that became it (K2, D3)."""
+    FEEDBACK_ENTERED = "feedback-entered"
+    """What of it is to be answered, each for itself: a registration may bring several."""
+    FEEDBACK_LEFT = "feedback-left"
+    FEEDBACK_QUESTIONS = "feedback-questions"
+    """Stock, as QUESTIONS."""
+    FEEDBACK_PUBLISHED = "feedback-published"
     SURVEYS = "surveys"
     """Answers to the survey (K3)."""
     MARKS = "marks"
@@ -68,7 +75,11 @@ DIMENSIONS: Mapping[Measure, tuple[str, ...]] = {
     Measure.QUESTIONS: ("section", "unit", "state"),
     Measure.CLOCKS: ("clock", "unit", "result"),
     Measure.RUNNING: ("clock", "unit", "result"),
-    Measure.FEEDBACK: (),
+    Measure.FEEDBACK: ("channel", "kind", "group", "origin"),
+    Measure.FEEDBACK_ENTERED: (),
+    Measure.FEEDBACK_LEFT: ("state",),
+    Measure.FEEDBACK_QUESTIONS: ("state",),
+    Measure.FEEDBACK_PUBLISHED: (),
     Measure.SURVEYS: ("way", "unit", "procedure"),
     Measure.MARKS: ("criterion", "mark", "unit", "procedure"),
 }
@@ -104,7 +115,6 @@ class FactKind(StrEnum):
     CASE = "case"
     QUESTION = "question"
     DIALOGUE = "dialogue"
-    FEEDBACK = "feedback"
     SURVEY = "survey"
 
 
@@ -159,7 +169,9 @@ def _iso(day: date | None) -> str | None:
 
 
 def case_fact(state: CaseState) -> Fact:
-    """A registration as routing has it: that topic is compacted, so a rebuild finds every one. A walk-in is none (D10)."""
+    """A registration, or feedback, as routing has it: that topic is compacted, so a rebuild finds every one. A walk-in is neither
+    (D10). What was turned into the other is counted as both, once each (D3).
+    """
     known = state.recorded_at or (state.steps[0].known_at if state.steps else state.received_at)
     received = booked(state.received_at, known), local_date(state.received_at)
     flows: list[Flow] = []
@@ -171,7 +183,8 @@ def case_fact(state: CaseState) -> Fact:
     if state.source is not CaseSource.WALK_IN:
         flows += _invitation(state.steps)
         flows += _attendance(state.steps)
-    flows += _turned_into_feedback(state)
+    flows += _feedback(state, known)
+    flows += _turned_into_registration(state)
     return Fact(FactKind.CASE, state.case_number, False, True, tuple(flows), {"dialogue": state.dialogue, "source": state.source})
 
 
@@ -196,21 +209,44 @@ def _attendance(steps: Sequence[Step]) -> Iterator[Flow]:
         yield before
 
 
-def _turned_into_feedback(state: CaseState) -> Iterator[Flow]:
-    """A registration that became feedback keeps its day of receipt (D3)."""
-    turned = next((s for s in state.steps if s.state == CaseStatus.TO_FEEDBACK), None)
+FROM_FEEDBACK, FROM_REGISTRATION = "feedback", "registration"
+
+
+def _feedback(state: CaseState, known: datetime) -> Iterator[Flow]:
+    """Once, on its day of receipt: from then on, or from the day on which a registration became it (D3). Of a group that nobody
+    knew, from the day on which the office classified it.
+    """
+    if state.source is CaseSource.FEEDBACK:
+        origin, since = FROM_FEEDBACK, booked(state.received_at, known)
+    else:
+        turned = next((s for s in state.steps if s.state == CaseStatus.TO_FEEDBACK), None)
+        if turned is None:
+            return
+        origin, since = FROM_REGISTRATION, booked(turned.at, turned.known_at)
+    about = local_date(state.received_at)
+    since = max(about, since)
+
+    def key(group: int | None) -> Key:
+        return (state.channel.value if state.channel else NONE, state.kind.value, NONE if group is None else str(group), origin)
+
+    if state.grouped_at is None:
+        yield Flow(since, about, Measure.FEEDBACK, key(state.group))
+        return
+    classified = max(since, local_date(state.grouped_at))
+    yield Flow(since, about, Measure.FEEDBACK, key(None))
+    yield Flow(classified, about, Measure.FEEDBACK, key(None), -1)
+    yield Flow(classified, about, Measure.FEEDBACK, key(state.group))
+
+
+def _turned_into_registration(state: CaseState) -> Iterator[Flow]:
+    """Feedback that was taken into a dialogue keeps its day of receipt (D3)."""
+    if state.source is not CaseSource.FEEDBACK or state.channel is None:
+        return
+    turned = next((s for s in state.steps if s.state == CaseStatus.OPEN), None)
     if turned is not None:
         about = local_date(state.received_at)
-        yield Flow(max(about, booked(turned.at, turned.known_at)), about, Measure.FEEDBACK, ())
-
-
-def feedback_fact(state: FeedbackFigures) -> Fact:
-    """Feedback that came as such; what came as a registration is counted with its case."""
-    flows: tuple[Flow, ...] = ()
-    if state.registration is None:
-        known = state.steps[0].known_at if state.steps else state.received_at
-        flows = (Flow(booked(state.received_at, known), local_date(state.received_at), Measure.FEEDBACK, ()),)
-    return Fact(FactKind.FEEDBACK, state.case_number, False, True, flows)
+        day = max(about, booked(turned.at, turned.known_at))
+        yield Flow(day, about, Measure.REGISTRATIONS, (state.channel.value, state.kind.value, "no"))
 
 
 # Surveys
@@ -242,7 +278,7 @@ class _Place:
 def question_fact(state: QuestionFigures) -> Fact:
     """A question from its dated steps. Of a sealed one neither section, unit nor clocks count (D6)."""
     places = list(_places(state))
-    flows = [*_movements(state, places), *_clock_flows(state)]
+    flows = [*_movements(state, places), *_clock_flows(state), *_published(state)]
     ended = state.state not in OPEN_STATES
     settled = ended and all(clock.stopped_at is not None for clock in state.clocks)
     details = {"case": str(state.case), "state": state.state}
@@ -284,24 +320,49 @@ _NAMES_UNIT = frozenset({QuestionState.TO_WRITE, QuestionState.ADOPTED})
 _WITHOUT_UNIT = frozenset({QuestionState.RETURNED, QuestionState.TRIAGE, QuestionState.SEALED})
 
 
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """The measures that a question moves in: a dialogue's, or feedback's; it never changes from one to the other."""
+
+    entered: Measure
+    left: Measure
+    stock: Measure
+
+
+_OF_DIALOGUES = _Family(Measure.ENTERED, Measure.LEFT, Measure.QUESTIONS)
+_OF_FEEDBACK = _Family(Measure.FEEDBACK_ENTERED, Measure.FEEDBACK_LEFT, Measure.FEEDBACK_QUESTIONS)
+
+
 def _movements(state: QuestionFigures, places: Sequence[_Place]) -> Iterator[Flow]:
     """Into the first place, and from each place to the next. All carry the day of receipt, which chooses the period."""
     if not places:
         return
+    family = _OF_FEEDBACK if _is_feedback(state) else _OF_DIALOGUES
     first = places[0]
     received = first.about
-    yield Flow(first.day, received, Measure.ENTERED, ())
-    yield Flow(first.day, received, Measure.QUESTIONS, _place_key(state, first))
+    yield Flow(first.day, received, family.entered, ())
+    yield Flow(first.day, received, family.stock, _place_key(state, first))
     if first.state not in OPEN_STATES:
-        yield Flow(first.day, received, Measure.LEFT, (first.state,))
+        yield Flow(first.day, received, family.left, (first.state,))
     for before, after in pairwise(places):
-        yield Flow(after.day, received, Measure.QUESTIONS, _place_key(state, before), -1)
-        yield Flow(after.day, received, Measure.QUESTIONS, _place_key(state, after))
+        yield Flow(after.day, received, family.stock, _place_key(state, before), -1)
+        yield Flow(after.day, received, family.stock, _place_key(state, after))
         if before.state in OPEN_STATES and after.state not in OPEN_STATES:
-            yield Flow(after.day, after.about, Measure.LEFT, (after.state,))
+            yield Flow(after.day, after.about, family.left, (after.state,))
+
+
+def _is_feedback(state: QuestionFigures) -> bool:
+    return state.source is CaseSource.FEEDBACK
+
+
+def _published(state: QuestionFigures) -> Iterator[Flow]:
+    if _is_feedback(state) and not state.sealed and state.published_on is not None:
+        yield Flow(state.published_on, state.published_on, Measure.FEEDBACK_PUBLISHED, ())
 
 
 def _place_key(state: QuestionFigures, place: _Place) -> Key:
+    if _is_feedback(state):
+        return (place.state,)
     if state.sealed:
         return (SEALED, SEALED, place.state)
     section = NONE if state.section_no is None else str(state.section_no)
@@ -311,17 +372,46 @@ def _place_key(state: QuestionFigures, place: _Place) -> Key:
 def _clock_flows(state: QuestionFigures) -> Iterator[Flow]:
     if state.sealed:
         return
-    transferred = {transfer.at: transfer.unit for transfer in state.transfers}
     known = {step.at: step.known_at for step in state.steps}
+    if _is_feedback(state):
+        yield from _feedback_clocks(state, known)
+        return
+    transferred = {transfer.at: transfer.unit for transfer in state.transfers}
     for clock in state.clocks:
         unit = transferred.get(clock.start) or state.unit or NONE
-        yield from _one_clock(clock, unit, known)
+        yield from _one_clock(clock, unit, known, clock.start)
 
 
-def _one_clock(clock: Clock, unit: str, known: Mapping[datetime, datetime]) -> Iterator[Flow]:
-    """It runs in time, from the end of its last day on overdue, until it stops: then it was on time or late."""
+_ANSWERED = frozenset({QuestionState.ANSWERED, QuestionState.RESOLVED, QuestionState.ADOPTED, QuestionState.ESCALATED_DONE})
+
+
+def _feedback_clocks(state: QuestionFigures, known: Mapping[datetime, datetime]) -> Iterator[Flow]:
+    """All that ran; and the one deadline that feedback met or missed: that of forwarding if it was forwarded, else that of its
+    answer. What stopped for another reason (a transfer, collecting) was neither met nor missed (K2).
+    """
+    met = FORWARD if state.state is QuestionState.GUIDED else FEEDBACK if state.state in _ANSWERED else None
+    last = next((clock for clock in reversed(state.clocks) if clock.kind == met), None)
+    seen: set[tuple[str, datetime]] = set()
+    free = state.steps[0].at
+    for clock in state.clocks:
+        # Its answer's clock is counted from the receipt, and runs since the transfer: before, that of forwarding ran.
+        since = clock.start if clock.kind == FORWARD else _first_transfer(state, free)
+        ran = (clock.kind, clock.start) not in seen  # one that ended twice (a unit had it in between) ran once
+        seen.add((clock.kind, clock.start))
+        for flow in _one_clock(clock, NONE, known, since):
+            if (flow.measure is Measure.RUNNING and ran) or (flow.measure is Measure.CLOCKS and clock is last):
+                yield flow
+        free = clock.stopped_at or free
+
+
+def _first_transfer(state: QuestionFigures, since: datetime) -> datetime:
+    return min((transfer.at for transfer in state.transfers if transfer.at >= since), default=since)
+
+
+def _one_clock(clock: Clock, unit: str, known: Mapping[datetime, datetime], since: datetime) -> Iterator[Flow]:
+    """It runs from `since` in time, from the end of its last day on overdue, until it stops: then it was on time or late."""
     about = local_date(clock.start)
-    began = booked(clock.start, known.get(clock.start, clock.start))
+    began = booked(since, known.get(since, since))
     overdue_from = max(began, local_date(clock.due_at))
     stopped = clock.stopped_at
     ended = None if stopped is None else max(began, booked(stopped, known.get(stopped, stopped)))
@@ -344,6 +434,7 @@ def _one_clock(clock: Clock, unit: str, known: Mapping[datetime, datetime]) -> I
 ON_TIME, LATE = "on-time", "late"
 IN_TIME, OVERDUE = "in-time", "overdue"
 PREPARATION, WRITTEN = "preparation", "written"
+FORWARD, FEEDBACK = "forward", "feedback"
 
 
 # Reading flows
@@ -388,7 +479,11 @@ SOURCES: Mapping[Measure, frozenset[FactKind]] = {
     **dict.fromkeys(
         (Measure.ENTERED, Measure.LEFT, Measure.QUESTIONS, Measure.CLOCKS, Measure.RUNNING), frozenset({FactKind.QUESTION})
     ),
-    Measure.FEEDBACK: frozenset({FactKind.CASE, FactKind.FEEDBACK}),
+    Measure.FEEDBACK: frozenset({FactKind.CASE}),
+    **dict.fromkeys(
+        (Measure.FEEDBACK_ENTERED, Measure.FEEDBACK_LEFT, Measure.FEEDBACK_QUESTIONS, Measure.FEEDBACK_PUBLISHED),
+        frozenset({FactKind.QUESTION}),
+    ),
     **dict.fromkeys((Measure.SURVEYS, Measure.MARKS), frozenset({FactKind.SURVEY})),
 }
 """Which facts have flows of a measure."""

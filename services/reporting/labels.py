@@ -9,6 +9,10 @@ from kit.clock import format_date
 from kit.errors import NotFound
 from kit.procedures import procedures_of
 from services.reporting.domain import (
+    FEEDBACK,
+    FORWARD,
+    FROM_FEEDBACK,
+    FROM_REGISTRATION,
     IN_TIME,
     LATE,
     NONE,
@@ -67,6 +71,8 @@ STATES: Mapping[str, str] = {
     QuestionState.WITHDRAWN: "Người đăng ký rút",
     QuestionState.TO_FEEDBACK: "Chuyển thành phản ánh, kiến nghị",
     QuestionState.MERGED: "Gộp vào nội dung khác",
+    QuestionState.COLLECTING: "Đã ghi nhận, tiếp tục tập hợp",
+    QuestionState.TO_DIALOGUE: "Đưa vào Hội nghị đối thoại",
 }
 
 ATTENDANCE: Mapping[str, str] = {"attended": "có mặt", "substitute": "cử người dự thay", "absent": "vắng mặt"}
@@ -97,6 +103,28 @@ MARKS: Mapping[str, str] = {
     "5": "Rất hài lòng (5)",
 }
 
+FEEDBACK_CLOCKS: Mapping[str, str] = {
+    FORWARD: "Chuyển cơ quan có thẩm quyền",
+    FEEDBACK: "Trả lời phản ánh, kiến nghị",
+}
+
+ORIGINS: Mapping[str, str] = {
+    FROM_FEEDBACK: "gửi như phản ánh, kiến nghị",
+    FROM_REGISTRATION: "từ phiếu đăng ký đối thoại chuyển sang",
+}
+
+FEEDBACK_OUTCOMES: Mapping[str, str] = {
+    QuestionState.ANSWERED: "Đã trả lời bằng văn bản",
+    QuestionState.GUIDED: "Đã chuyển cơ quan có thẩm quyền",
+    QuestionState.ESCALATED_DONE: "Đã thông báo ý kiến của cấp trên",
+    QuestionState.ADOPTED: "Đã tiếp thu",
+    QuestionState.RESOLVED: "Đã giải đáp",
+    QuestionState.TO_DIALOGUE: "Đưa vào Hội nghị đối thoại",
+    QuestionState.EXCLUDED: "Giải quyết theo pháp luật khiếu nại, tố cáo",
+    QuestionState.WITHDRAWN: "Người gửi rút",
+    QuestionState.TO_FEEDBACK: "Chuyển thành phản ánh, kiến nghị",
+}
+
 _MEASURES: Mapping[Measure, str] = {
     Measure.DIALOGUES: "Hội nghị đối thoại đã tổ chức",
     Measure.REGISTRATIONS: "Phiếu đăng ký",
@@ -111,6 +139,10 @@ _MEASURES: Mapping[Measure, str] = {
     Measure.FEEDBACK: "Phản ánh, kiến nghị",
     Measure.SURVEYS: "Phiếu khảo sát",
     Measure.MARKS: "Ý kiến đánh giá trong phiếu khảo sát",
+    Measure.FEEDBACK_ENTERED: "Nội dung phản ánh, kiến nghị tiếp nhận",
+    Measure.FEEDBACK_LEFT: "Nội dung phản ánh, kiến nghị kết thúc",
+    Measure.FEEDBACK_QUESTIONS: "Nội dung phản ánh, kiến nghị",
+    Measure.FEEDBACK_PUBLISHED: "Kết quả xử lý phản ánh, kiến nghị đã công khai",
 }
 
 _TIMINGS: Mapping[Timing, str] = {
@@ -127,7 +159,9 @@ _VALUES: Mapping[str, Mapping[str, str]] = {
     "late": {"yes": "đến sau thời hạn đăng ký", "no": "trong thời hạn đăng ký"},
     "status": ATTENDANCE,
     "state": {**STATES, "open": "đang giải quyết", "closed": "đã kết thúc", "counted": "không kể nội dung đã gộp"},
-    "clock": CLOCKS,
+    "clock": {**CLOCKS, **FEEDBACK_CLOCKS},
+    "origin": ORIGINS,
+    "group": {NONE: "chưa phân nhóm", **{str(n): f"nhóm {n}" for n in range(1, 9)}},
     "result": {ON_TIME: "đúng hạn", LATE: "quá hạn", IN_TIME: "còn trong hạn", OVERDUE: "đang quá hạn"},
     "way": SURVEY_WAYS,
     "criterion": CRITERIA,

@@ -1,9 +1,8 @@
 """All facts and sums again from the topics, while the service goes on (`doithoai rebuild`).
 
 The topics are read from their start into a collection beside the live one, which then takes its place; what was read into the
-live one meanwhile is read once more, which costs nothing: a fact is guarded by its sequence. `intake.feedback` is kept for seven
-days only, so older feedback is carried over from the live facts. Anything else that the topics do not hold means that they lost
-data: then nothing is replaced, and `doithoai republish` comes first.
+live one meanwhile is read once more, which costs nothing: a fact is guarded by its sequence. All of the topics are compacted:
+anything that they do not hold means that they lost data; then nothing is replaced, and `doithoai republish` comes first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,6 @@ from contracts.views import FIGURES
 from kit import mongo
 from kit.mongo import Database, Document, aggregate
 from services.reporting.consumers import READ, recorded
-from services.reporting.domain import FactKind
 from services.reporting.store import FACTS, Buckets, Facts
 
 BESIDE = "facts_rebuilt"
@@ -34,7 +32,6 @@ class Rebuilt:
     """What a rebuild did. `lost`: labels of some facts that the topics no longer hold; if any, nothing was replaced."""
 
     facts: int
-    carried_over: int
     undecodable: int
     lost: Sequence[str]
 
@@ -47,15 +44,12 @@ async def rebuild(database: Database, bootstrap: str) -> Rebuilt:
     async with _Reader(bootstrap) as reader:
         for _ in range(_ATTEMPTS):  # the service reads on: what it has just read is no loss
             await reader.read_into(beside)
-            lost = await _only_in(live, beside, {"$ne": FactKind.FEEDBACK})
+            lost = await _only_in(live, beside)
             if not lost:
                 break
         else:
             await database.drop_collection(BESIDE)
-            return Rebuilt(0, 0, reader.undecodable, [row["label"] for row in lost[:10]])
-        carried = await _only_in(live, beside, FactKind.FEEDBACK)
-        if carried:
-            await beside.collection.insert_many(carried)
+            return Rebuilt(0, reader.undecodable, [row["label"] for row in lost[:10]])
         days = await live.days() | await beside.days()
         await beside.collection.rename(FACTS.name, dropTarget=True)
         days |= await reader.read_into(live)
@@ -64,13 +58,12 @@ async def rebuild(database: Database, bootstrap: str) -> Rebuilt:
     for _ in range(len(days) // _SUMS + 2):  # those marked here wait the longest; what comes meanwhile is the service's
         if not await buckets.recompute(live, limit=_SUMS):
             break
-    return Rebuilt(await live.collection.count_documents({}), len(carried), reader.undecodable, ())
+    return Rebuilt(await live.collection.count_documents({}), reader.undecodable, ())
 
 
-async def _only_in(live: Facts, beside: Facts, kind: object) -> list[Document]:
-    """Live facts of a kind that are not in the other collection."""
+async def _only_in(live: Facts, beside: Facts) -> list[Document]:
+    """Live facts that are not in the other collection."""
     stages: list[Document] = [
-        {"$match": {"kind": kind}},
         {"$lookup": {"from": beside.collection.name, "localField": "_id", "foreignField": "_id", "as": "other"}},
         {"$match": {"other": []}},
         {"$project": {"other": 0}},

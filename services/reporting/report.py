@@ -1,15 +1,17 @@
 """A report as tables of cells, from a tally (K7, first form). Pure: pages and spreadsheets only draw it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from contracts.model import CLOSED_STATES, QuestionState
 from kit.agency import Agency
 from kit.clock import format_date, start_of_day
+from kit.feedback import FeedbackGroups
 from kit.periods import Period, PeriodKind, quarter_of
 from services.reporting import labels
 from services.reporting.domain import (
+    FROM_REGISTRATION,
     IN_TIME,
     LATE,
     NONE,
@@ -128,10 +130,17 @@ class Report:
 
 
 def build(
-    agency: Agency, period: Period, until: date, tally: Tally, planned: Sequence[PlannedDialogue] = (), *, running: bool = False
+    agency: Agency,
+    period: Period,
+    until: date,
+    tally: Tally,
+    planned: Sequence[PlannedDialogue] = (),
+    *,
+    running: bool = False,
+    groups: FeedbackGroups | None = None,
 ) -> Report:
     """The report of a period; `until` is the day after its last one, or tomorrow while it is `running`: its last day's numbers
-    change until midnight.
+    change until midnight. `groups`: the words for the content groups of feedback.
     """
     maker = _Maker(agency, period, tally)
     tables = (
@@ -144,6 +153,11 @@ def build(
         maker.outcomes(),
         maker.timeliness(),
         maker.timeliness_by_unit(),
+        maker.feedback(),
+        maker.feedback_groups(groups),
+        maker.feedback_movement(),
+        maker.feedback_outcomes(),
+        maker.feedback_timeliness(),
         maker.surveys(),
         maker.surveys_by_criterion(),
         maker.surveys_by_unit(),
@@ -203,19 +217,22 @@ class _Maker:
 
     def movement(self) -> Table:
         """Like the law's own forms: carried over + received = ended + open, and what is open is carried over."""
+        return self._movement("bien-dong", "Biến động nội dung trong kỳ", Measure.ENTERED, Measure.LEFT, Measure.QUESTIONS)
+
+    def _movement(self, code: str, title: str, entered: Measure, left: Measure, stock: Measure) -> Table:
         cells = [
-            ("Kỳ trước chuyển sang", Cell.of(Measure.QUESTIONS, Timing.OPENING, state="open")),
-            ("Tiếp nhận trong kỳ", Cell.of(Measure.ENTERED, IN)),
-            ("Tiếp nhận thuộc kỳ trước, ghi nhận sau ngày chốt", Cell.of(Measure.ENTERED, EXTRA)),
-            ("Kết thúc trong kỳ", Cell.of(Measure.LEFT, IN, state="closed")),
-            ("Kết thúc thuộc kỳ trước, ghi nhận sau ngày chốt", Cell.of(Measure.LEFT, EXTRA, state="closed")),
-            ("Gộp vào nội dung khác", Cell.of(Measure.LEFT, Timing.BOOKED, state=QuestionState.MERGED)),
-            ("Đang giải quyết đến ngày chốt", Cell.of(Measure.QUESTIONS, Timing.CUTOFF, state="open")),
+            ("Kỳ trước chuyển sang", Cell.of(stock, Timing.OPENING, state="open")),
+            ("Tiếp nhận trong kỳ", Cell.of(entered, IN)),
+            ("Tiếp nhận thuộc kỳ trước, ghi nhận sau ngày chốt", Cell.of(entered, EXTRA)),
+            ("Kết thúc trong kỳ", Cell.of(left, IN, state="closed")),
+            ("Kết thúc thuộc kỳ trước, ghi nhận sau ngày chốt", Cell.of(left, EXTRA, state="closed")),
+            ("Gộp vào nội dung khác", Cell.of(left, Timing.BOOKED, state=QuestionState.MERGED)),
+            ("Đang giải quyết đến ngày chốt", Cell.of(stock, Timing.CUTOFF, state="open")),
         ]
         rows = [self._row(label, cell) for label, cell in cells]
         incoming, outgoing = rows[:3], rows[3:]
         return Table(
-            "bien-dong", "Biến động nội dung trong kỳ", "Chỉ tiêu", ("Số nội dung",),
+            code, title, "Chỉ tiêu", ("Số nội dung",),
             (*incoming, _sum_row("Cộng phải giải quyết", incoming), *outgoing, _sum_row("Cộng", outgoing, start=4)),
         )  # fmt: skip
 
@@ -285,7 +302,9 @@ class _Maker:
 
     def timeliness_by_unit(self) -> Table:
         found = self._tally.values(Measure.CLOCKS, "unit") | self._tally.values(Measure.RUNNING, "unit")
-        rows = [self._unit_clocks_row(unit) for unit in _in_order(self._units(), found)]
+        lines = [(unit, self._unit_clocks_row(unit)) for unit in _in_order(self._units(), found)]
+        # The clocks of feedback belong to no unit, and are not these.
+        rows = [row for unit, row in lines if unit != NONE or any(value.n for value in row.values)]
         return Table(
             "thoi-han-don-vi", "Đúng hạn và quá hạn theo đơn vị", "Đơn vị", _UNIT_CLOCK_COLUMNS,
             (*rows, _sum_row("Cộng", rows)),
@@ -344,6 +363,62 @@ class _Maker:
         satisfied = Ratio(_SATISFIED, (0, 0, 1), of=1, percent=True)
         return Table(code, title, first, _SURVEYED_COLUMNS, (*rows, _sum_row("Cộng", rows)), ratios=(satisfied,), sheet=_SURVEYS)
 
+    def feedback(self) -> Table:
+        """Feedback (K2) by the way it came and by whom; what became feedback was counted with the registrations too (D3)."""
+        total = Cell.of(Measure.FEEDBACK, IN)
+        channels = {**labels.CHANNELS, **({NONE: "Khác"} if self._tally.count(total.also(channel=NONE)) else {})}
+        rows = [self._feedback_row(label, total.also(channel=channel)) for channel, label in channels.items()]
+        columns = (*labels.KINDS.values(), "Cộng", "Trong đó từ phiếu đăng ký chuyển sang")
+        return Table(
+            "pakn", "Phản ánh, kiến nghị theo kênh tiếp nhận và đối tượng", "Kênh tiếp nhận", columns,
+            (*rows, _sum_row("Cộng", rows)), adds=((len(labels.KINDS), tuple(range(len(labels.KINDS)))),),
+        )  # fmt: skip
+
+    def _feedback_row(self, label: str, cell: Cell) -> Row:
+        kinds = (cell.also(kind=kind) for kind in labels.KINDS)
+        return self._row(label, *kinds, cell, cell.also(origin=FROM_REGISTRATION))
+
+    def feedback_groups(self, groups: FeedbackGroups | None) -> Table:
+        """By the content groups of the law, as known at the cut-off."""
+        received = Cell.of(Measure.FEEDBACK, IN)
+        names = {str(no): (groups.label(no) if groups else f"Nhóm {no}") for no in range(1, 9)} | {NONE: "Chưa phân nhóm"}
+        rows = [self._row(label, received.also(group=no), _supplement(received.also(group=no))) for no, label in names.items()]
+        return Table(
+            "pakn-nhom", "Phản ánh, kiến nghị theo nhóm nội dung", "Nhóm", ("Trong kỳ", "Bổ sung của kỳ trước"),
+            (*rows, _sum_row("Cộng", rows)),
+        )  # fmt: skip
+
+    def feedback_movement(self) -> Table:
+        """As of any question; a registration that became feedback brings each of its contents."""
+        table = self._movement(
+            "pakn-bien-dong", "Phản ánh, kiến nghị: biến động trong kỳ",
+            Measure.FEEDBACK_ENTERED, Measure.FEEDBACK_LEFT, Measure.FEEDBACK_QUESTIONS,
+        )  # fmt: skip
+        collecting = Cell.of(Measure.FEEDBACK_QUESTIONS, Timing.CUTOFF, state=QuestionState.COLLECTING)
+        line = self._row("Trong số đang giải quyết: đã ghi nhận, tiếp tục tập hợp", collecting)
+        return replace(table, rows=(*table.rows, replace(line, outside=True)))
+
+    def feedback_outcomes(self) -> Table:
+        """What became of it: answered, forwarded, taken into a dialogue; and what was published."""
+        rows = [
+            self._row(label, cell := Cell.of(Measure.FEEDBACK_LEFT, IN, state=state), _supplement(cell))
+            for state, label in labels.FEEDBACK_OUTCOMES.items()
+        ]
+        published = Cell.of(Measure.FEEDBACK_PUBLISHED, IN)
+        line = replace(self._row("Trong đó đã công khai kết quả", published, _supplement(published)), outside=True)
+        return Table(
+            "pakn-ket-qua", "Phản ánh, kiến nghị: kết quả xử lý", "Kết quả", ("Trong kỳ", "Bổ sung của kỳ trước"),
+            (*rows, _sum_row("Cộng", rows), line), note="Kể cả nội dung tiếp nhận từ các kỳ trước.",
+        )  # fmt: skip
+
+    def feedback_timeliness(self) -> Table:
+        """In time or late: what was forwarded by the days of forwarding, what was answered by those of the answer."""
+        rows = [self._clock_row(label, clock) for clock, label in labels.FEEDBACK_CLOCKS.items()]
+        return Table(
+            "pakn-thoi-han", "Phản ánh, kiến nghị: đúng hạn và quá hạn", "Thời hạn", _CLOCK_COLUMNS,
+            tuple(rows), adds=((2, (0, 1)),),
+        )  # fmt: skip
+
     def checks(self) -> Iterable[Check]:
         """The same numbers counted on other ways."""
         count = self._tally.count
@@ -361,6 +436,14 @@ class _Maker:
         for what, table in (("mục", self.by_section()), ("đơn vị", self.by_unit())):
             yield Check(f"Đang giải quyết đến ngày chốt theo {what} = biến động", _total(table).values[3].n, _n(movement, 7))
         by_unit, clocks = _total(self.timeliness_by_unit()).values, self.timeliness().rows
+        received = count(Cell.of(Measure.FEEDBACK, IN))
+        yield Check("Phản ánh, kiến nghị theo kênh = tổng số", self.feedback().rows[-1].values[-2].n, received)
+        yield Check("Phản ánh, kiến nghị theo nhóm = tổng số", _total(self.feedback_groups(None)).values[0].n, received)
+        feedback = self.feedback_movement().rows
+        due, done = feedback[3].values[0].n, _total(self.feedback_movement()).values[0].n
+        yield Check("Phản ánh, kiến nghị phải giải quyết = kết thúc + đang giải quyết", due, done)
+        outcomes = _total(self.feedback_outcomes()).values
+        yield Check("Phản ánh, kiến nghị theo kết quả = kết thúc", outcomes[0].n + outcomes[1].n, _n(feedback, 4, 5))
         yield Check("Thời hạn theo đơn vị = thời hạn chung", sum(v.n for v in by_unit), sum(_ended_or_overdue(r) for r in clocks))
         given, marks = _total(self.surveys()).values[0].n, _total(self.surveys_by_criterion()).values[-1].n
         for what, table in (("đơn vị", self.surveys_by_unit()), ("thủ tục", self.surveys_by_procedure())):

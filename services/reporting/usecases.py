@@ -15,6 +15,7 @@ from kit.agency import Agency
 from kit.calendar import WorkCalendar
 from kit.clock import Clock, local_date
 from kit.errors import NotFound
+from kit.feedback import FeedbackGroups
 from kit.periods import Period, PeriodKind, whole_year
 from services.reporting.domain import SOURCES, Cell, Tally, sums_of
 from services.reporting.report import PlannedDialogue, Report, build
@@ -36,6 +37,7 @@ class Reporting:
     settings: ReportingSettings
     agencies: Mapping[str, Agency]
     calendars: Mapping[str, WorkCalendar]
+    groups: FeedbackGroups
     clock: Clock
     facts: Facts
     buckets: Buckets
@@ -86,7 +88,7 @@ async def draw(reporting: Reporting, agency: Agency, period: Period) -> Drawn:
     tally = await reporting.buckets.tally(agency.code, period.first_day, until)
     planned = await _planned(reporting, agency.code, period)
     running = local_date(reporting.clock()) <= period.last_day
-    return Drawn(build(agency, period, until, tally, planned, running=running), freshness)
+    return Drawn(build(agency, period, until, tally, planned, running=running, groups=reporting.groups), freshness)
 
 
 def cut_off(reporting: Reporting, period: Period) -> date:

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from kit.agency import load_agencies, load_calendars
 from kit.clock import Clock, system_clock
+from kit.feedback import load_groups
 from kit.files import FileStore
 from kit.kafka import KafkaPublisher, Publisher
 from kit.letters import COLLECTION as LETTERS
@@ -47,6 +48,7 @@ def bootstrap(
     routing = Routing(
         settings=settings,
         agencies=agencies,
+        groups=load_groups(settings.agencies_dir),
         calendars=Calendars(load_calendars(settings.agencies_dir, agencies), database),
         clock=clock,
         database=database,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kit.agency import Agency
 from kit.clock import Clock
+from kit.feedback import FeedbackGroups
 from kit.files import FileStore
 from kit.letters import LetterDesk
 from kit.mongo import Database
@@ -21,6 +22,7 @@ class Routing:
 
     settings: RoutingSettings
     agencies: Mapping[str, Agency]
+    groups: FeedbackGroups
     calendars: Calendars
     clock: Clock
     database: Database

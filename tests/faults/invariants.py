@@ -304,10 +304,11 @@ QUESTION_MOVES: Mapping[str, frozenset[str]] = {
         "ready": "sent_back",
         "to_write": "answered",
         "escalated": "escalated_done",
+        "collecting": "triage",
     }.items()
 }
 """Before the meeting. Every open state also goes to `AFTER` by the office."""
-AFTER = frozenset("resolved to_write escalated guided adopted answered withdrawn to_feedback".split())
+AFTER = frozenset("resolved to_write escalated guided adopted answered withdrawn to_feedback to_dialogue collecting".split())
 CASE_MOVES: Mapping[str, frozenset[str]] = {
     "open": frozenset({"invited", "closed", "withdrawn", "to_feedback", "attended", "absent", "substitute"}),
     "invited": frozenset({"attended", "substitute", "absent", "withdrawn", "closed"}),
@@ -315,9 +316,10 @@ CASE_MOVES: Mapping[str, frozenset[str]] = {
     "substitute": frozenset({"closed", "attended", "absent"}),
     "absent": frozenset({"closed", "attended", "substitute"}),
     "late": frozenset({"admitted", "to_feedback", "withdrawn"}),
-    "admitted": frozenset({"invited", "withdrawn", "closed"}),
+    "admitted": frozenset({"invited", "withdrawn", "closed", "to_feedback"}),
+    "to_feedback": frozenset({"closed", "withdrawn", "open"}),
 }
-FIRST = {"question": {"new", "sealed", "triage", "proposed"}, "case": {"open"}}
+FIRST = {"question": {"new", "sealed", "triage", "proposed"}, "case": {"open", "to_feedback"}}
 
 
 def i8(e: Evidence) -> list[str]:

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from contracts import topics
 from contracts.envelope import Event, Payload
 from contracts.model import CaseState, DialogueState, SurveyState
-from contracts.views import FeedbackFigures, QuestionFigures
+from contracts.views import QuestionFigures
 from kit import mongo
 from kit.auth import COOKIE, Role, Session, SessionCodec
 from kit.clock import start_of_day, system_clock
@@ -47,7 +47,6 @@ _TYPES: dict[type[Payload], str] = {
     CaseState: "case.opened.v1",
     QuestionFigures: "question.created.v1",
     DialogueState: "dialogue.held.v1",
-    FeedbackFigures: "feedback.received.v1",
 }
 _names = count()
 
@@ -390,15 +389,12 @@ async def test_from_events_to_a_report_and_a_rebuild_that_gives_the_same(
     await eventually(all_read, 60)
     old = await reporting.facts.collection.find_one({"kind": "case"})
     assert old is not None
-    # What no topic holds any more: feedback of long ago.
-    kept = {**old, "_id": f"feedback/{uuid4()}", "kind": "feedback", "label": "BK-OLD", "flows": [], "days": []}
-    await reporting.facts.collection.insert_one(kept)
     facts, numbers = await _facts(reporting), _numbers(await _report(reporting))
     await database["buckets"].update_many({}, {"$set": {"flows": []}})
 
     done = await rebuild(database, kafka_bootstrap)
     await eventually(lambda: _is_clean(reporting))
-    assert (done.lost, done.carried_over) == ((), 1)
+    assert done.lost == ()
     assert await _facts(reporting) == facts
     assert _numbers(await _report(reporting)) == numbers
 
@@ -416,7 +412,6 @@ _AGGREGATES = {
     "routing.cases": "case.",
     "routing.questions": "question.",
     "routing.dialogues": "dialogue.",
-    "intake.feedback": "fe",
     "intake.surveys": "survey.",
 }
 DIALOGUE_LABEL = "15/KH-SKHCN – lần 1"

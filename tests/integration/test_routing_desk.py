@@ -553,7 +553,6 @@ async def test_a_day_off_added_later_moves_the_clocks_that_run(desk: Desk) -> No
 
 async def test_those_without_a_queue_are_led_to_their_work(desk: Desk) -> None:
     assert (await desk.browser(Role.ADMINISTRATOR).get(DESK)).headers["location"].endswith("/can-bo/tai-khoan")
-    assert (await desk.browser(Role.CONTROL).get(DESK)).headers["location"].endswith("/bao-cao/")
 
 
 async def test_a_letter_about_a_sealed_question_is_on_no_page_but_its_readers(desk: Desk) -> None:

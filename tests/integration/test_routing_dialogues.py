@@ -489,7 +489,9 @@ async def test_s5_from_the_plan_to_everybodys_own_result(routing: Routing) -> No
     assert notice["number"] == "12"
     public = str(notice)
     assert not any(f"R{n}" in public for n in range(1, 9))
-    states = [q["state"] for case in (r1, r2, r3, r4, r5, r6, r7, r8, walk_in) for q in await questions_of(case)]
+    everything = [q for case in (r1, r2, r3, r4, r5, r6, r7, r8, walk_in) for q in await questions_of(case)]
+    assert [q["case"] for q in everything if q["source"] == "feedback"] == [r6], "what became feedback goes on as such (D3)"
+    states = [q["state"] for q in everything if q["source"] != "feedback"]
     assert len(states) == 10
     assert states.count(QuestionState.RESOLVED) == 3
     assert states.count(QuestionState.TO_WRITE) == 2

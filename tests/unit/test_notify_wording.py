@@ -23,7 +23,7 @@ from services.notify.wording import STAFF_KINDS, Request, Words, one_line, when
 from tests.notify import CODE, COOPERATIVE, FIELDS, HOUSE, NOW, cooperative, file_ref, letter
 
 WORDS = Words()
-SECRET_KINDS = {LetterKind.RECEIPT, LetterKind.LATE}
+SECRET_KINDS = {LetterKind.RECEIPT, LetterKind.LATE, LetterKind.FEEDBACK_RECEIPT}
 
 
 class Files:
@@ -256,3 +256,23 @@ async def test_one_entry_is_made_moved_and_removed() -> None:
 )
 def test_when(meeting: dict[str, Any], words: str) -> None:
     assert when(Meeting.model_validate(meeting)) == words
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        LetterKind.WRITTEN_ANSWER,
+        LetterKind.GUIDANCE,
+        LetterKind.ADMITTED,
+        LetterKind.COMPLAINT_GUIDANCE,
+        LetterKind.DENUNCIATION_PASSED,
+        LetterKind.EXTENDED,
+    ],
+)
+async def test_a_letter_about_feedback_speaks_of_no_registration_form(kind: LetterKind) -> None:
+    fields = FIELDS[kind].sent() | {"source": "feedback"}
+    _, message = await composed(letter(kind, fields=fields, case=None, case_number=None, dialogue=None))
+    text = " ".join(f"{message['Subject']} {body(message, 'plain')}".split())
+    assert "phiếu" not in text.lower().replace("phiếu chuyển", "")
+    if kind is not LetterKind.ADMITTED:
+        assert "Hội nghị" not in text

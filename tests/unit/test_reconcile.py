@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID, uuid4
 
-from cli.reconcile import UNPLACED, Found, Line, compare
+from cli.reconcile import FEEDBACK, UNPLACED, Found, Line, compare
 
 CASE, QUESTION = uuid4(), uuid4()
 FACT = {"agency": "son-la", "label": "SL-1", "sequence": 3}
@@ -60,3 +60,17 @@ def test_what_is_held_or_junk_is_counted_beside_and_is_no_difference() -> None:
     result = compare(found(held=held | {CASE: {**row, "held": {"state": "released"}}}))
     assert result.differences == []
     assert dict(result.lines) == {("son-la", "d1"): Line(1, 1, 0, 1, 1, 0, 0, 1, 1, held=2, junk=3)}
+
+
+def test_feedback_is_counted_as_received_and_routed() -> None:
+    row = {"agency": "son-la", "case_number": "SL-1", "dialogue": None, "seq": 3}
+    case = {CASE: {**row, "source": "feedback", "questions": [QUESTION]}}
+    result = compare(found(registrations={}, feedback={CASE: row}, cases=case))
+    assert result.differences == []
+    assert result.lines["son-la", FEEDBACK].received == result.lines["son-la", FEEDBACK].routed == 1
+    assert differences(registrations={}, feedback={}, cases=case) == ["routed, unknown to intake"]
+    assert differences(registrations={}, feedback={CASE: row}, cases={}) == [
+        "a question without its case",
+        "case in the reports, unknown to routing",
+        "received, not routed",
+    ]

@@ -35,7 +35,7 @@ def case(**person: str) -> dict[str, Any]:
     everybody = {"name": "Lò Thị Mẫu", "address": "Tổ 1", "phone": "+84912345678", "email": "mau@dan.example", "organisation": ""}
     return {
         "_id": uuid4(), "case_number": "SL-2022-000001", "dialogue": "son-la-2022-1", "plan": "son-la-2022", "kind": "individual",
-        "received_at": NOW, "preferred_way": None, "person": {**everybody, **person},
+        "source": "registration", "received_at": NOW, "preferred_way": None, "person": {**everybody, **person},
     }  # fmt: skip
 
 

@@ -109,11 +109,12 @@ LITERAL: Mapping[State, Mapping[State, set[str]]] = {
     State.RETURNED: {State.TRANSFERRED: {"assigner"}, State.TRIAGE: {"office"}},
     State.SUBMITTED: {
         State.READY: {"leadership"}, State.GUIDED: {"leadership"}, State.ESCALATED: {"leadership"},
-        State.SENT_BACK: {"leadership"},
+        State.SENT_BACK: {"leadership"}, State.TO_WRITE: {"leadership"},
     },
     State.SENT_BACK: {State.AT_HEAD: {"officer"}, State.SUBMITTED: {"head"}},
     State.READY: {State.SENT_BACK: {"leadership"}},
     State.ESCALATED: {State.ESCALATED_DONE: {"office"}},
+    State.COLLECTING: {State.TRIAGE: {"office"}},
 }  # fmt: skip
 """The published table of states, typed in a second time: a change of the code's table has to be made here as well."""
 
@@ -124,7 +125,9 @@ def test_the_table_is_the_published_one() -> None:
         if state in OPEN:
             expected[State.WITHDRAWN] = {"registrant"} if state is State.SEALED else {"registrant", "office"}
         if state in OPEN and state is not State.SEALED:
-            expected[State.TO_FEEDBACK] = {"office"}
+            expected[State.TO_FEEDBACK] = expected[State.TO_DIALOGUE] = {"office"}
+            if state is not State.COLLECTING:
+                expected[State.COLLECTING] = {"office"}
             for to in ("resolved", "to_write", "escalated", "guided", "adopted", "answered"):
                 if to != state:
                     expected[State(to)] = expected.get(State(to), set()) | {"office"}

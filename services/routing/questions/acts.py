@@ -16,7 +16,7 @@ from kit.mongo import Document
 from kit.outbox import Decide
 from kit.web.forms import FormDate, Input, Line, Text
 from services.routing.context import Routing
-from services.routing.questions import domain, publishing, states, usecases
+from services.routing.questions import domain, feedback, publishing, states, usecases
 from services.routing.questions.clocks import running_clock
 from services.routing.questions.domain import Body, Draft, Stage, stage_of
 from services.routing.questions.states import Party, Who, state_of
@@ -117,6 +117,26 @@ class PublishForm(Input):
         return publishing.Wording(self.public_question, self.public_answer)
 
 
+class ForwardForm(NumberForm):
+    required = {
+        **NumberForm.required,
+        "body": "Xin ghi tên cơ quan có thẩm quyền.",
+        "address": "Xin ghi địa chỉ của cơ quan có thẩm quyền.",
+        "phone": "Xin ghi điện thoại của cơ quan có thẩm quyền.",
+    }
+
+    body: Line
+    address: Line
+    phone: Line
+    site: Line = ""
+    legal_basis: Text = ""
+
+
+class TextForm(Input):
+    seen: int
+    text: Text = ""
+
+
 class OutcomeForm(Input):
     required = {"outcome": "Xin chọn kết quả."}
 
@@ -212,12 +232,25 @@ def _either(*ways: Offered) -> Offered:
 
 
 def _office(*among: State) -> Offered:
-    return lambda document, who, _now: Party.OFFICE in who.roles and state_of(document) in among
+    return lambda document, who, _now: who.is_party(Party.OFFICE, document) and state_of(document) in among
+
+
+def _of_feedback(document: Document, who: Who, _now: datetime) -> bool:
+    open_to_all = states.is_feedback(document) and states.is_open(document) and not document["sealed"]
+    return open_to_all and who.is_party(Party.OFFICE, document)
+
+
+def _not_of_feedback(way: Offered) -> Offered:
+    return lambda document, who, now: not states.is_feedback(document) and way(document, who, now)
+
+
+def _may_collect(document: Document, who: Who, now: datetime) -> bool:
+    return state_of(document) is not State.COLLECTING and _of_feedback(document, who, now)
 
 
 def _can_extend(document: Document, who: Who, now: datetime) -> bool:
     clock = running_clock(document)
-    return Party.OFFICE in who.roles and clock is not None and not clock["extended"] and now < clock["due_at"]
+    return who.is_party(Party.OFFICE, document) and clock is not None and not clock["extended"] and now < clock["due_at"]
 
 
 def _may_draft(document: Document, who: Who, _now: datetime) -> bool:
@@ -225,7 +258,7 @@ def _may_draft(document: Document, who: Who, _now: datetime) -> bool:
 
 
 def _is_open(document: Document, who: Who, _now: datetime) -> bool:
-    return Party.OFFICE in who.roles and states.is_open(document)
+    return who.is_party(Party.OFFICE, document) and states.is_open(document)
 
 
 def draft_values(document: Document) -> dict[str, str]:
@@ -302,7 +335,7 @@ ACTS: tuple[DeskAct, ...] = (
         lambda routing, acting, who, _id, form: usecases.merge(
             routing, acting, who, _id, form.into, form.reason, seen=form.seen
         ),
-        _to(State.MERGED), "merge", hint="Người đăng ký được trả lời chung với nội dung được chọn.",
+        _not_of_feedback(_to(State.MERGED)), "merge", hint="Người đăng ký được trả lời chung với nội dung được chọn.",
     ),
     DeskAct(
         "han-che", "Đưa vào hồ sơ hạn chế", "Đã đưa vào hồ sơ hạn chế.", ReasonForm,
@@ -376,7 +409,7 @@ ACTS: tuple[DeskAct, ...] = (
         lambda routing, acting, who, _id, form: usecases.record_outcome(
             routing, acting, _id, form.result(), who=who, seen=form.seen
         ),
-        _is_open, "outcome", hint=_MEETING_HINT,
+        _not_of_feedback(_is_open), "outcome", hint=_MEETING_HINT,
     ),
     DeskAct(
         "rut", "Ghi nhận người đăng ký rút", "Đã ghi nhận việc rút nội dung.", ReasonForm,
@@ -386,7 +419,38 @@ ACTS: tuple[DeskAct, ...] = (
     DeskAct(
         "phan-anh", "Chuyển thành phản ánh, kiến nghị", "Đã chuyển thành phản ánh, kiến nghị.", ReasonForm,
         _decided(lambda acting, who, form: lambda d: domain.to_feedback(d, acting, who, form.reason)),
-        _is_open, "reason",
+        _not_of_feedback(_is_open), "reason",
+        hint="Nội dung được xử lý tiếp như phản ánh, kiến nghị, với thời hạn riêng; mã tra cứu và ngày tiếp nhận không đổi.",
+    ),
+    DeskAct(
+        "chuyen-co-quan", "Chuyển cơ quan có thẩm quyền", "Đã chuyển cơ quan có thẩm quyền; người gửi được báo.", ForwardForm,
+        _decided(
+            lambda acting, who, form: lambda d: feedback.forwarded(
+                d, acting, who, Body(form.body, form.address, form.phone, form.site), form.legal_basis, form.number, form.on
+            )
+        ),
+        _of_feedback, "forward",
+        hint="Dùng khi nội dung thuộc thẩm quyền của cơ quan khác. Phải chuyển trong thời hạn tính từ ngày tiếp nhận.",
+    ),
+    DeskAct(
+        "hoi-them", "Đề nghị bổ sung thông tin", "Đã gửi thư đề nghị bổ sung thông tin.", TextForm,
+        _decided(lambda acting, who, form: lambda d: feedback.asked(d, acting, who, form.text)),
+        _of_feedback, "wanted", hint="Người gửi nhận thư nêu những thông tin cần bổ sung. Thời hạn vẫn tiếp tục tính.",
+    ),
+    DeskAct(
+        "bo-sung", "Ghi thông tin bổ sung", "Đã ghi thông tin bổ sung.", TextForm,
+        _decided(lambda acting, who, form: lambda d: feedback.added(d, acting, who, form.text)),
+        _of_feedback, "added", hint="Ghi đúng như người gửi bổ sung qua thư, điện thoại hoặc trực tiếp.",
+    ),
+    DeskAct(
+        "tap-hop", "Chưa đủ cơ sở, tiếp tục tập hợp", "Đã ghi nhận, tiếp tục tập hợp; thời hạn dừng tính.", ReasonForm,
+        _decided(lambda acting, who, form: lambda d: feedback.collecting(d, acting, who, form.reason)),
+        _may_collect, "reason", hint="Không tính thời hạn cho đến khi tiếp tục xử lý; người gửi được báo kèm lý do.",
+    ),
+    DeskAct(
+        "tiep-tuc", "Tiếp tục xử lý", "Đã tiếp tục xử lý; thời hạn tính lại từ hôm nay.", ReasonForm,
+        lambda routing, acting, who, _id, form: usecases.take_up(routing, acting, who, _id, form.reason, seen=form.seen),
+        _office(State.COLLECTING), "reason", tone="primary",
     ),
     DeskAct(
         "cong-khai", "Công khai hỏi đáp", "Đã công khai trong mục Hỏi đáp.", PublishForm,

@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 from pymongo.errors import PyMongoError
 
 from contracts.model import CLOSED_STATES, CaseStatus, LetterKind, LetterState, QuestionState, SectionText
+from kit import feedback as k2
 from kit.acting import Acting
 from kit.errors import Conflict
 from kit.logging import get_logger
@@ -23,7 +24,7 @@ from kit.outbox import Change, Outbox, step
 from services.routing import metrics, surveys
 from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
-from services.routing.questions import domain, letters, states, store
+from services.routing.questions import domain, feedback, letters, states, store
 from services.routing.questions.domain import Classified
 from services.routing.questions.registrations import New, classified, meeting_day, new_question, placement
 
@@ -143,7 +144,11 @@ async def _do(routing: Routing, document: Document, entry: Mapping[str, Any]) ->
         case "close_case":
             await _close_cases(routing, document, entry)
         case "questions_to_feedback":
-            await _questions_to_feedback(routing, document, entry)
+            await _questions_follow(routing, document, entry, domain.to_feedback)
+        case "questions_to_dialogue":
+            await _questions_follow(routing, document, entry, domain.to_dialogue)
+        case "continue":
+            await _continue(routing, document, entry)
         case "place_questions":
             await _place_questions(routing, document, entry)
     return None
@@ -178,7 +183,7 @@ async def _context(routing: Routing, kind: LetterKind, case: Document, document:
             return {"meeting": letters.meeting(dialogue)}
         case LetterKind.TO_FEEDBACK:
             answer_by = await _feedback_due(routing, case)
-            return {"questions": letters.asked(questions), "answer_by": answer_by}
+            return {"questions": letters.asked([q for q in questions if not states.is_feedback(q)]), "answer_by": answer_by}
         case LetterKind.WRITTEN_ANSWER:
             found = await surveys.links(routing, case["agency"], [case], at)
             return {"survey_url": found.get(case["_id"], "")}
@@ -192,12 +197,9 @@ def _others_remain(questions: Sequence[Document], document: Document) -> bool:
 
 async def _feedback_due(routing: Routing, case: Document) -> str | None:
     """K2's day for an answer, counted from today; None where the agency has none."""
-    rule = routing.agencies[case["agency"]].deadlines.feedback_answer
-    if not rule.enabled:
-        return None
     calendar = await routing.calendars.of(case["agency"])
-    count = calendar.working_days_after if rule.counting == "working" else calendar.calendar_days_after
-    return count(routing.clock(), rule.days, rule="K2").due_on.isoformat()
+    due = k2.answer_due(routing.agencies[case["agency"]], calendar, routing.clock())
+    return None if due is None else due.due_on.isoformat()
 
 
 # Questions that come out of others
@@ -232,18 +234,36 @@ async def _insert_beside(
         section = SectionText(no=parent["section_no"] or 1, title=parent["section_title"], text=text)
         new.append(
             new_question(
-                agency, acting, _id, case=case, section=section, parent=parent["_id"], as_is=as_is,
-                registration_seq=case["registration_seq"],
+                agency, acting, _id, case={**case, "source": parent["source"], "dialogue": parent["dialogue"]}, section=section,
+                parent=parent["_id"], as_is=as_is, registration_seq=case["registration_seq"],
             )
         )  # fmt: skip
-    await routing.questions.insert_many([await routing.questions.new(n.id, agency.code, n.state, n.acts) for n in new])
+    if states.is_feedback(parent):  # a part is due when the whole is
+        due = {name: parent[name] for name in ("clocks", "sort_at", "counted_from", "outside_due")}
+        new = [New(n.id, n.state | due, n.acts) for n in new]
+    await _insert_and_name(routing, case, acting, new)
+
+
+async def _continue(routing: Routing, question: Document, entry: Mapping[str, Any]) -> None:
+    """A question that became feedback, or feedback that was taken into a dialogue, goes on as a question of its own (D3)."""
+    agency = routing.agencies[question["agency"]]
+    acting = _acting(question, entry)
+    case = await store.case(routing.cases.collection, agency.code, question["case"])
+    new = feedback.follow_up(question, case, agency, await routing.calendars.of(agency.code), acting)
+    await _insert_and_name(routing, case, acting, [new])
+
+
+async def _insert_and_name(routing: Routing, case: Document, acting: Acting, new: Sequence[New]) -> None:
+    """Questions that come out of others: inserted, then named in their case."""
+    agency = case["agency"]
+    await routing.questions.insert_many([await routing.questions.new(n.id, agency, n.state, n.acts) for n in new])
     ids = [n.id for n in new]
 
     def name_them(document: Document) -> Change | None:
         missing = [i for i in ids if i not in document["questions"]]
         return Change([acting.act("case.amended.v1")], {"questions": [*document["questions"], *missing]}) if missing else None
 
-    await routing.cases.change(case["_id"], agency.code, name_them)
+    await routing.cases.change(case["_id"], agency, name_them)
 
 
 # Cases that follow their questions
@@ -269,25 +289,30 @@ async def _states(routing: Routing, agency: str, case_id: UUID) -> set[QuestionS
 
 def ended(case: Document, acting: Acting, states: Set[QuestionState]) -> Change | None:
     """Every question has ended; where all were withdrawn, so is the case."""
-    if case["status"] in (CaseStatus.CLOSED, CaseStatus.WITHDRAWN, CaseStatus.TO_FEEDBACK):
+    if case["status"] in (CaseStatus.CLOSED, CaseStatus.WITHDRAWN):
         return None
     status = CaseStatus.WITHDRAWN if states == {QuestionState.WITHDRAWN} else CaseStatus.CLOSED
     act = acting.act(f"case.{status}.v1")
     return Change([act], {"status": status.value, "steps": [*case["steps"], step(act, case["seq"] + 1, status.value)]})
 
 
-async def _questions_to_feedback(routing: Routing, case: Document, entry: Mapping[str, Any]) -> None:
-    """The questions of a case that became feedback follow it; sealed ones stay with their readers (D6)."""
+Turn = Callable[[Document, Acting, states.Who, str], Change]
+
+
+async def _questions_follow(routing: Routing, case: Document, entry: Mapping[str, Any], turn: Turn) -> None:
+    """The questions of a case that became feedback, or ceased to be it, follow; sealed ones stay with their readers (D6)."""
     acting = _acting(case, entry)
     office = states.Who(frozenset({"office"}))
+    follows = turn is domain.to_dialogue
     for question in await store.questions_of_case(routing.questions.collection, case["agency"], case["_id"]):
 
         def follow(document: Document) -> Change | None:
-            if not states.is_open(document) or document["sealed"]:
+            if not states.is_open(document) or document["sealed"] or states.is_feedback(document) is not follows:
                 return None
-            return domain.to_feedback(document, acting, office, entry["reason"])
+            return turn(document, acting, office, entry["reason"])
 
-        await routing.questions.change(question["_id"], case["agency"], follow)
+        after = await routing.questions.change(question["_id"], case["agency"], follow)
+        await settle(routing, routing.questions, [after])
 
 
 # Placing
@@ -338,7 +363,7 @@ async def _place_questions(routing: Routing, case: Document, entry: Mapping[str,
     meeting_on = meeting_day(dialogue)
 
     def follow(document: Document) -> Change | None:
-        if document["dialogue"] == entry["dialogue"] or not states.is_open(document):
+        if document["dialogue"] == entry["dialogue"] or not states.is_open(document) or states.is_feedback(document):
             return None
         moved = domain.placed(document, acting, entry["dialogue"])
         again = domain.recomputed(document, acting, calendar, meeting_on)

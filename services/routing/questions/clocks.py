@@ -1,4 +1,4 @@
-"""The clocks of a question: the unit's days before the meeting (D7) and those of a written answer after it (D10)."""
+"""The clocks of a question: the unit's days before the meeting (D7), a written answer after it (D10), feedback's two (K2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,6 +63,21 @@ def written_clock(calendar: WorkCalendar, rules: ClockRules, start: datetime, du
         return clock_of("written", calendar.named_day(due_on, rule="D10")) | {"start": start}
     count = calendar.working_days_after if rules.working_days else calendar.calendar_days_after
     return clock_of("written", count(start, rules.days, rule="D10", after_hours=rules.after_hours))
+
+
+FORWARD, FEEDBACK = "forward", "feedback"
+
+
+def feedback_clock(kind: str, due: Deadline | None, since: datetime) -> dict[str, Any] | None:
+    """A clock of feedback (K2): `forward` until it is known whose matter it is, then `feedback` until its answer is out."""
+    return None if due is None else clock_of(kind, due) | {"start": since}
+
+
+def forwarded(document: Document, now: datetime) -> list[Any]:
+    """Its clocks once it has been forwarded: that of NĐ 20/2008 art. 9 ends now, even if a unit had it in between."""
+    clocks = stopped(document, now)
+    first = next((clock for clock in clocks if clock["kind"] == FORWARD), None)
+    return clocks if first is None or clocks[-1] is first or clocks[-1] == first else [*clocks, {**first, "stopped_at": now}]
 
 
 def started(document: Document, clock: Mapping[str, Any], now: datetime) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""What routing reads: registrations become cases, deliveries are shown beside them. Translates; the use cases decide."""
+"""What routing reads: registrations and feedback become cases, deliveries are shown. Translates; the use cases decide."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from contracts.envelope import Event
 from contracts.events import models
-from contracts.topics import DELIVERIES, REGISTRATIONS
+from contracts.topics import DELIVERIES, FEEDBACK, REGISTRATIONS
 from kit.consumer import Reject, Subscription, newest
 from services.routing.context import Routing
 from services.routing.questions import intake, store
@@ -20,7 +20,11 @@ def subscriptions(routing: Routing) -> tuple[Subscription, ...]:
     async def deliveries(events: Sequence[Event[Any]], _reject: Reject) -> None:
         await store.keep_deliveries(routing.database["deliveries"], newest(events))
 
+    async def feedback(events: Sequence[Event[Any]], reject: Reject) -> None:
+        await intake.take_over_feedback(routing, newest(events), reject)
+
     return (
+        Subscription("feedback", (FEEDBACK,), models(FEEDBACK), feedback),
         Subscription("registrations", (REGISTRATIONS,), models(REGISTRATIONS), registrations),
         Subscription("deliveries", (DELIVERIES,), models(DELIVERIES), deliveries),
     )

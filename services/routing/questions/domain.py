@@ -22,7 +22,7 @@ from kit.clock import at as moment_at
 from kit.clock import format_date, local_date, start_of_day
 from kit.errors import Conflict, Forbidden, Invalid
 from kit.outbox import Act, Change, step
-from services.routing.questions.clocks import clock_of, running_clock, started, stopped
+from services.routing.questions.clocks import clock_of, forwarded, running_clock, started, stopped
 from services.routing.questions.states import (
     BEFORE_TRANSFER,
     NO_DUE,
@@ -34,6 +34,7 @@ from services.routing.questions.states import (
     by,
     child_id,
     event_type,
+    is_feedback,
     is_open,
     move,
     needs_reason,
@@ -54,7 +55,7 @@ def proposed(document: Document, acting: Acting, who: Who, unit: str, reason: st
         "before": document.get("proposal"),
     }
     if state_of(document) is State.PROPOSED:
-        if Party.OFFICE not in who.roles:
+        if not who.is_party(Party.OFFICE, document):
             raise Forbidden("proposing is the office's")
         old = (document.get("proposal") or {}).get("unit")
         return note(
@@ -68,8 +69,10 @@ def to_triage(document: Document, acting: Acting, who: Who, reason: str) -> Chan
     return move(document, acting, who, State.TRIAGE, reason=needs_reason(reason), unit=None)
 
 
-def transferred(document: Document, acting: Acting, who: Who, unit: str, clock: Mapping[str, Any]) -> Change:
-    """The dated act that puts the question before a unit and starts its clock (D7); a new transfer is a new clock."""
+def transferred(document: Document, acting: Acting, who: Who, unit: str, clock: Mapping[str, Any] | None) -> Change:
+    """The dated act that puts the question before a unit and starts its clock (D7); a new transfer is a new clock. None: the
+    clock of feedback runs on, whoever has it (K2).
+    """
     transfers = document["transfers"]
     entry = {"n": len(transfers) + 1, "unit": unit, "at": acting.now, "by": acting.actor}
     return move(
@@ -81,13 +84,13 @@ def transferred(document: Document, acting: Acting, who: Who, unit: str, clock: 
         todo=[{"id": f"told/{entry['n']}", "do": "tell_unit", "unit": unit, "at": acting.now, "by": acting.actor}],
         unit=unit,
         transfers=[*transfers, entry],
-        **started(document, clock, acting.now),
+        **(started(document, clock, acting.now) if clock else {}),
     )
 
 
 def split(document: Document, acting: Acting, who: Who, parts: Sequence[str], reason: str) -> Change:
     """The question keeps the first part; every other part becomes a question of its own, so the sums stay whole."""
-    if Party.OFFICE not in who.roles:
+    if not who.is_party(Party.OFFICE, document):
         raise Forbidden("splitting is the office's")
     if state_of(document) not in BEFORE_TRANSFER:
         raise Conflict("only before its transfer")
@@ -111,6 +114,8 @@ def split(document: Document, acting: Acting, who: Who, parts: Sequence[str], re
 
 def merged(document: Document, acting: Acting, who: Who, into: UUID, reason: str) -> Change:
     """Answered together with another question; it then stands outside every sum."""
+    if is_feedback(document):
+        raise Conflict("each feedback is answered by a letter of its own")
     if document.get("merged_from"):
         raise Conflict("others were merged into it")
     # The other may have ended meanwhile: then nobody else would look whether this one's case is closed.
@@ -248,11 +253,14 @@ def submitted(document: Document, acting: Acting, who: Who) -> Change:
     if state_of(document) is State.TO_WRITE:
         stages = (Stage.DRAFTING, Stage.AT_HEAD, Stage.SENT_BACK)
         return _stage(document, acting, who, Party.HEAD, stages, Stage.SUBMITTED, "submitted")
-    return move(document, acting, who, State.SUBMITTED, clocks=stopped(document, acting.now))
+    # Feedback is due when its answer is out, not when the draft is handed over (K2).
+    fields: dict[str, Any] = {} if is_feedback(document) else {"clocks": stopped(document, acting.now)}
+    return move(document, acting, who, State.SUBMITTED, **fields)
 
 
 def returned(document: Document, acting: Acting, who: Who, reason: str) -> Change:
-    """Another unit's matter goes back to the office; the next transfer starts a new clock (D7)."""
+    """Another unit's matter goes back to the office; the next transfer starts a new clock (D7), but that of feedback runs on."""
+    fields: dict[str, Any] = {"clocks": stopped(document, acting.now), "sort_at": NO_DUE}
     return move(
         document,
         acting,
@@ -262,8 +270,7 @@ def returned(document: Document, acting: Acting, who: Who, reason: str) -> Chang
         changes={"unit": [document["unit"], None]},
         unit=None,
         remark=needs_reason(reason),
-        clocks=stopped(document, acting.now),
-        sort_at=NO_DUE,
+        **({} if is_feedback(document) else fields),
     )
 
 
@@ -277,6 +284,9 @@ def approved(document: Document, acting: Acting, who: Who) -> Change:
         return guided(document, acting, who, draft.body, draft.text, draft.legal_basis)
     if draft.kind == ESCALATION:
         return escalated(document, acting, who, draft.body.name, None, draft.text)
+    if is_feedback(document):
+        kept = {**document["draft"], "stage": Stage.APPROVED.value}
+        return move(document, acting, who, State.TO_WRITE, draft=kept, answer=draft.text, outcome="written")
     return move(document, acting, who, State.READY, answer=draft.text)
 
 
@@ -323,9 +333,20 @@ def _at(document: Document, *states: State) -> None:
 
 
 def guided(
-    document: Document, acting: Acting, who: Who, body: Body, text: str = "", legal_basis: str = "", *, at: datetime | None = None
+    document: Document,
+    acting: Acting,
+    who: Who,
+    body: Body,
+    text: str = "",
+    legal_basis: str = "",
+    *,
+    at: datetime | None = None,
+    number: str | None = None,
+    on: date | None = None,
 ) -> Change:
-    """Another agency's matter: the person is told which, where and how to reach it (texts 3)."""
+    """Another agency's matter: the person is told which, where and how to reach it (texts 3). `number`, `on`: of the letter by
+    which feedback is forwarded (K2).
+    """
     if not (body.name and body.address and body.phone):
         raise Invalid({"body": "Xin ghi đủ tên, địa chỉ và điện thoại của cơ quan có thẩm quyền."})
     fields = {
@@ -334,10 +355,13 @@ def guided(
         "body_phone": body.phone,
         "body_website": body.site,
         "basis": legal_basis,
+        **({"number": number, "issued_on": on.isoformat()} if number and on else {}),
     }
+    known: dict[str, Any] = {"clocks": forwarded(document, at or acting.now)} if is_feedback(document) else {}
     return _ended(
-        document, acting, who, State.GUIDED, "guided", at=at, letter=letter(document, acting, LetterKind.GUIDANCE, fields),
-        outcome_body=body.name, answer=text or document.get("answer"),
+        document, acting, who, State.GUIDED, "guided", at=at, on=on, number=number,
+        letter=letter(document, acting, LetterKind.GUIDANCE, fields), outcome_body=body.name,
+        answer=text or document.get("answer"), **known,
     )  # fmt: skip
 
 
@@ -356,7 +380,7 @@ def escalated(
 def escalation_numbered(document: Document, acting: Acting, who: Who, number: str, on: date) -> Change:
     """The office enters number and date of the letter upwards."""
     _at(document, State.ESCALATED)
-    if Party.OFFICE not in who.roles:
+    if not who.is_party(Party.OFFICE, document):
         raise Forbidden("numbers are the office's")
     return note(
         document, acting, "question.escalated.v1", changes={"number": number}, outcome_number=number, outcome_on=on.isoformat()
@@ -457,8 +481,26 @@ def withdrawn(document: Document, acting: Acting, who: Who, reason: str | None =
 
 
 def to_feedback(document: Document, acting: Acting, who: Who, reason: str) -> Change:
-    """Treated as feedback from now on (D3, D4)."""
-    return _ended(document, acting, who, State.TO_FEEDBACK, "feedback", reason=needs_reason(reason))
+    """Treated as feedback from now on (D3, D4): a question of its own goes on with it."""
+    if is_feedback(document):
+        raise Conflict("it is feedback")
+    return _goes_on_elsewhere(document, acting, who, State.TO_FEEDBACK, "feedback", reason)
+
+
+def to_dialogue(document: Document, acting: Acting, who: Who, reason: str) -> Change:
+    """Feedback that is really a registration is taken into a dialogue (D3): a question of its own goes on with it there."""
+    if not is_feedback(document):
+        raise Conflict("it is no feedback")
+    return _goes_on_elsewhere(document, acting, who, State.TO_DIALOGUE, "dialogue", reason)
+
+
+def _goes_on_elsewhere(document: Document, acting: Acting, who: Who, to: State, outcome: str, reason: str) -> Change:
+    """The end of a question as what it was; what it goes on as is a question of its own, so every sum stays whole."""
+    then = {"id": f"continue/{document['seq'] + 1}", "do": "continue", "at": acting.now, "by": acting.actor}
+    return move(
+        document, acting, who, to, reason=needs_reason(reason), changes={"outcome": outcome}, todo=[then],
+        outcome=outcome, outcome_on=local_date(acting.now).isoformat(), clocks=stopped(document, acting.now), sort_at=NO_DUE,
+    )  # fmt: skip
 
 
 def _ended(
@@ -543,7 +585,11 @@ def sealed(document: Document, acting: Acting, who: Who, kind: str, reason: str)
 def unsealed(document: Document, acting: Acting, who: Who, reason: str) -> Change:
     """A named reader finds neither complaint nor denunciation: it goes on like any other."""
     _at(document, State.SEALED)
-    return move(document, acting, who, State.TRIAGE, reason=needs_reason(reason), event="question.unsealed.v1", sealed=False)
+    clock = running_clock(document)
+    return move(
+        document, acting, who, State.TRIAGE, reason=needs_reason(reason), event="question.unsealed.v1", sealed=False,
+        sort_at=clock["due_at"] if clock else NO_DUE,
+    )  # fmt: skip
 
 
 def excluded(document: Document, acting: Acting, who: Who, kind: str, details: Mapping[str, str], reason: str) -> Change:
@@ -565,7 +611,7 @@ def excluded(document: Document, acting: Acting, who: Who, kind: str, details: M
 
 def extended(document: Document, acting: Acting, who: Who, due_on: date, reason: str, meeting_on: date | None) -> Change:
     """Once, before expiry, with a reason, by the office; the person gets an apology that names the new date."""
-    if Party.OFFICE not in who.roles:
+    if not who.is_party(Party.OFFICE, document):
         raise Forbidden("extension is the office's")
     reason = needs_reason(reason)
     clock = running_clock(document)
@@ -707,6 +753,8 @@ def _known(document: Document, change: Amendment, pieces: Sequence[str], taken_a
         "additions": [*document.get("additions", ()), *({"at": change.at, "text": piece} for piece in pieces)],
         "amendments": [*document.get("amendments", ()), {"at": change.at, "taken_as": taken_as}],
     }
+    if document.get("asked_on"):
+        fields["asked_on"] = None  # whoever asked for more has it now
     return fields if change.digest is None else fields | {"digest": change.digest}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.envelope import Event
-from contracts.model import CaseStatus, QuestionState, RegistrationState, SectionText
+from contracts.model import CaseStatus, FeedbackState, QuestionState, RegistrationState, SectionText
 from kit.acting import Acting
 from kit.calendar import WorkCalendar
 from kit.consumer import Reject
@@ -20,7 +20,7 @@ from kit.mongo import Document
 from kit.outbox import Act, Change, Outbox, step
 from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
-from services.routing.questions import afterwards, clocks, domain, rules, states, store
+from services.routing.questions import afterwards, clocks, domain, feedback, rules, states, store
 from services.routing.questions.registrations import (
     New,
     Placement,
@@ -48,6 +48,25 @@ async def take_over(routing: Routing, events: Sequence[Registration], reject: Re
     for event in known:
         if event.sequence > 1 or event.data.status != "received":
             await _catch_up(routing, event)
+
+
+async def take_over_feedback(routing: Routing, events: Sequence[Event[FeedbackState]], reject: Reject) -> None:
+    """The same for feedback (K2): a case of its own source with one question, by the same steps."""
+    known = [event for event in events if event.agency in routing.agencies]
+    for event in events:
+        if event.agency not in routing.agencies:
+            reject(event, NotFound("agency"))
+    now = routing.clock()
+    openings = []
+    for event in known:
+        calendar = await routing.calendars.of(event.agency)
+        acting = Acting(event.agency, ACTOR, now, event.correlationid)
+        openings.append((event, feedback.opening(event, routing.agencies[event.agency], calendar, acting)))
+    await _insert(routing.questions, [(e.agency, new) for e, opening in openings for new in opening.questions], routing)
+    await _insert(routing.cases, [(e.agency, opening.case) for e, opening in openings], routing)
+    for event in known:
+        if event.sequence > 1 or event.data.status != "received":
+            await _catch_up(routing, feedback.as_registration(event))
 
 
 async def _insert(outbox: Outbox, new: Iterable[tuple[str, New]], routing: Routing) -> None:
@@ -105,7 +124,7 @@ async def _catch_up(routing: Routing, event: Registration) -> None:
     case = await store.case(routing.cases.collection, event.agency, case_id)
     if case["registration_seq"] >= event.sequence:
         return
-    sections = {states.question_id(case_id, s.no): s for s in sections_of(event)}
+    sections = {states.question_id(case_id, s.no): s for s in sections_of(event)}  # what goes on elsewhere names its `root`
     for question in await store.questions_of_case(routing.questions.collection, event.agency, case_id, sealed=True):
         await _change_question(routing, event, registrant, question["_id"], sections)
     if event.data.status == "erased":
@@ -124,10 +143,10 @@ async def _change_question(
             return None
         if event.data.status == "erased":
             return domain.erased(document, registrant, event.sequence)
-        section = sections.get(question_id)
+        section = sections.get(document.get("root", question_id))
         if states.is_open(document) and _is_taken_back(event, document, section):
             return domain.withdrawn(document, registrant, states.REGISTRANT)
-        if section is None or states.state_of(document) is QuestionState.WITHDRAWN:
+        if section is None or states.state_of(document) in _GOES_ON_ELSEWHERE:
             return None
         change = _amendment(event, document, section)
         if not change.pieces:
@@ -136,6 +155,10 @@ async def _change_question(
 
     after = await routing.questions.change(question_id, event.agency, decide)
     await afterwards.settle(routing, routing.questions, [after])
+
+
+_GOES_ON_ELSEWHERE = frozenset({QuestionState.WITHDRAWN, QuestionState.TO_FEEDBACK, QuestionState.TO_DIALOGUE})
+"""What the registrant adds is nothing to them any more: the question that took over has the same `root`."""
 
 
 def _is_taken_back(event: Registration, document: Document, section: SectionText | None) -> bool:

@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from contracts import letters as fields
-from contracts.model import LetterKind, LetterState, Person, Recipient, Way
+from contracts.model import CaseSource, LetterKind, LetterState, Person, Recipient, Way
 from kit.agency import Agency
 from services.routing.questions.clocks import running_clock
+from services.routing.questions.states import is_feedback
 
 Document = Mapping[str, Any]
 
@@ -64,7 +65,8 @@ def ways_to(case: Document, *, closed: bool = False) -> tuple[Way, ...]:
 def _fields(
     kind: LetterKind, given: Document, agency: Agency, case: Document, question: Document | None, context: Document
 ) -> fields.LetterFields:
-    registrant = {"registrant": case["kind"]}
+    of_feedback = is_feedback(case if question is None else question)
+    registrant = {"registrant": case["kind"], "source": CaseSource.FEEDBACK if of_feedback else CaseSource.REGISTRATION}
     received = {"received_at": case["received_at"]}
     asked = {"question": _question(question)} if question is not None else {}
     match kind:
@@ -83,8 +85,10 @@ def _fields(
             }
         case LetterKind.DENUNCIATION_PASSED:
             more = received
+        case LetterKind.FEEDBACK_ASKED | LetterKind.FEEDBACK_COLLECTING:
+            more = {**received, **asked}
         case LetterKind.ADMITTED:
-            more = {**received, "meeting": context["meeting"]}
+            more = {**received, "meeting": context["meeting"], "source": CaseSource(case["source"])}
         case LetterKind.TO_FEEDBACK:
             more = {**received, "questions": context["questions"], "answer_by": context["answer_by"]}
         case LetterKind.WRITTEN_ANSWER:

@@ -1,4 +1,5 @@
-"""The public wording of a question and its answer: the office writes and approves it, nothing is published by itself. Pure.
+"""The public wording of a question and its answer (of feedback: NĐ 20/2008 art. 19): the office writes and approves it, nothing
+is published by itself. Pure.
 
 Personal data must not get there (promise 6): `guarded` points out what looks like it, and only an explicit confirmation passes it
 (the telephone of another authority is no secret).
@@ -35,8 +36,8 @@ def is_public(document: Document) -> bool:
 
 
 def may_publish(document: Document, who: Who) -> bool:
-    """The office, once the question is answered."""
-    return Party.OFFICE in who.roles and state_of(document) in PUBLISHABLE
+    """The office, and of feedback the control unit, once the question is answered."""
+    return who.is_party(Party.OFFICE, document) and state_of(document) in PUBLISHABLE
 
 
 def guarded(wording: Wording, person: Mapping[str, str] | None, agency: Agency) -> dict[str, str]:
@@ -72,7 +73,7 @@ def unpublished(document: Document, acting: Acting, who: Who, reason: str) -> Ch
 
 
 def _check(document: Document, who: Who) -> None:
-    if Party.OFFICE not in who.roles:
+    if not who.is_party(Party.OFFICE, document):
         raise Forbidden("publishing is the office's")
     if state_of(document) not in PUBLISHABLE:
         raise Conflict(f"it is {state_of(document)}")

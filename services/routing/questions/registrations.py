@@ -112,7 +112,13 @@ def digest(text: str) -> str:
 
 
 def open_case(
-    event: Event[RegistrationState], agency: Agency, place: Placement, acting: Acting, clock: Mapping[str, Any] | None = None
+    event: Event[RegistrationState],
+    agency: Agency,
+    place: Placement,
+    acting: Acting,
+    clock: Mapping[str, Any] | None = None,
+    *,
+    source: CaseSource = CaseSource.REGISTRATION,
 ) -> Opening:
     """The case and the questions of a registration. `clock`: where the profile transfers by itself, the unit's clock (D7)."""
     data = event.data
@@ -133,7 +139,7 @@ def open_case(
                 "received_at": data.received_at,
                 "recorded_at": data.recorded_at,
             }
-            | {"dialogue": place.dialogue, "source": CaseSource.REGISTRATION.value},
+            | {"dialogue": place.dialogue, "source": source.value},
             section=section,
             clock=clock,
             registration_seq=taken,
@@ -141,15 +147,21 @@ def open_case(
         for section in data.sections
         if section.text.strip()
     ]
-    return Opening(_new_case(event, case_id, place, acting, [q.id for q in questions], taken), questions)
+    return Opening(_new_case(event, case_id, place, acting, [q.id for q in questions], taken, source), questions)
 
 
 def _new_case(
-    event: Event[RegistrationState], case_id: UUID, place: Placement, acting: Acting, questions: list[UUID], taken: int
+    event: Event[RegistrationState],
+    case_id: UUID,
+    place: Placement,
+    acting: Acting,
+    questions: list[UUID],
+    taken: int,
+    source: CaseSource,
 ) -> New:
     data = event.data
     acts = [acting.act("case.opened.v1", at=data.received_at)]
-    status = CaseStatus.OPEN
+    status = CaseStatus.TO_FEEDBACK if source is CaseSource.FEEDBACK else CaseStatus.OPEN
     steps = [step(acts[0], 1, status.value)]
     if place.late:
         status = CaseStatus.LATE
@@ -159,7 +171,7 @@ def _new_case(
         "case_number": data.case_number,
         "plan": data.plan,
         "dialogue": place.dialogue,
-        "source": CaseSource.REGISTRATION.value,
+        "source": source.value,
         "channel": data.channel.value,
         "kind": data.kind.value,
         "received_at": data.received_at,
@@ -197,14 +209,14 @@ def new_question(
     as_is: Classified | None = None,
 ) -> New:
     """A question in its first state: what the software makes of it, or `as_is`; `clock` transfers a proposal at once."""
-    # What was first raised at the meeting stands in no section of the form: its text alone decides (D10).
-    section_no = None if case["source"] == CaseSource.WALK_IN else section.no
+    # What was first raised at the meeting, or is feedback, stands in no section of the form: its text alone decides (D10, K2).
+    section_no = section.no if case["source"] == CaseSource.REGISTRATION else None
     found = as_is or classified(agency, section_no, section.text)
     act = acting.act("question.created.v1", at=case["received_at"], changes={"state": found.state.value})
     state: dict[str, Any] = {
         "case": case["_id"],
         "case_number": case["case_number"],
-        "plan": case["plan"],
+        "plan": case["plan"] or None,
         "dialogue": case["dialogue"],
         "source": case["source"],
         "received_at": case["received_at"],

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid5
 
-from contracts.model import CLOSED_STATES, QuestionState
+from contracts.model import CLOSED_STATES, CaseSource, QuestionState
 from kit.acting import Acting
 from kit.errors import Conflict, Forbidden, Invalid
 from kit.outbox import Change, step
@@ -22,8 +22,15 @@ NO_DUE = datetime(9999, 1, 1, tzinfo=UTC)
 """Sorts what has no clock behind everything that has one."""
 
 
+def is_feedback(document: Document) -> bool:
+    """Whether a question or a case is treated as feedback (K2). A question stays what it began as; a case may change."""
+    return bool(document.get("feedback", document.get("source") == CaseSource.FEEDBACK))
+
+
 class Party(StrEnum):
-    """Who may move a question. An assigner is whom the profile's `assign_by` names."""
+    """Who may move a question. An assigner is whom the profile's `assign_by` names. With feedback the control unit does what the
+    office does, and both assign (K2).
+    """
 
     SOFTWARE = "software"
     REGISTRANT = "registrant"
@@ -49,8 +56,11 @@ class Who:
         match party:
             case Party.READER:
                 return self.reads_sealed
+            case Party.OFFICE if is_feedback(document):
+                return not self.roles.isdisjoint(("office", "control"))
             case Party.ASSIGNER:
-                return ("leadership" if self.assign_by == "leadership" else "office") in self.roles
+                assigns = "leadership" if self.assign_by == "leadership" else "office"
+                return assigns in self.roles or (is_feedback(document) and self.is_party(Party.OFFICE, document))
             case Party.OFFICER | Party.HEAD:
                 return party in self.roles and self.unit is not None and self.unit == document.get("unit")
             case _:
@@ -102,11 +112,14 @@ _PREPARATION: Mapping[State, Row] = {
         State.GUIDED: by(Party.LEADERSHIP),
         State.ESCALATED: by(Party.LEADERSHIP),
         State.SENT_BACK: by(Party.LEADERSHIP),
+        # Of feedback: the answer is approved and waits for its number (K2).
+        State.TO_WRITE: by(Party.LEADERSHIP),
     },
     State.SENT_BACK: {State.AT_HEAD: by(Party.OFFICER), State.SUBMITTED: by(Party.HEAD)},
     State.READY: {State.SENT_BACK: by(Party.LEADERSHIP)},
     State.TO_WRITE: {},
     State.ESCALATED: {State.ESCALATED_DONE: _OFFICE},
+    State.COLLECTING: {State.TRIAGE: _OFFICE},
 }
 
 AFTER_MEETING = frozenset({State.RESOLVED, State.TO_WRITE, State.ESCALATED, State.GUIDED, State.ADOPTED, State.ANSWERED})
@@ -121,6 +134,9 @@ def _table() -> Mapping[State, Row]:
         if state is State.SEALED:
             continue
         row[State.TO_FEEDBACK] = _OFFICE
+        row[State.TO_DIALOGUE] = _OFFICE
+        if state is not State.COLLECTING:
+            row[State.COLLECTING] = _OFFICE
         for outcome in AFTER_MEETING - {state}:
             row[outcome] = row.get(outcome, frozenset()) | _OFFICE
     return rows

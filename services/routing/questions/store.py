@@ -14,7 +14,16 @@ from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from contracts.envelope import Event
-from contracts.model import CLOSED_STATES, SEALED_KINDS, CaseState, CaseStatus, DeliveryState, QuestionState, QuestionStateData
+from contracts.model import (
+    CLOSED_STATES,
+    SEALED_KINDS,
+    CaseSource,
+    CaseState,
+    CaseStatus,
+    DeliveryState,
+    QuestionState,
+    QuestionStateData,
+)
 from kit.errors import NotFound
 from kit.mongo import FAST, Collection, CollectionSpec, Database, Document, ServerClock, aggregate, only_duplicates
 from kit.outbox import Outbox, spec
@@ -29,6 +38,7 @@ _RUNNING = {"$elemMatch": {"stopped_at": None}}
 _HAS_DUE = {"sort_at": {"$lt": NO_DUE}}
 """True of every question whose clock runs; what has ended is not in its index."""
 _IF_MERGED = {"merged_into": {"$exists": True}}
+_IF_WAITING = {"dialogue": None, "status": CaseStatus.OPEN.value}
 _IF_PROMISED = {"todo.0": {"$exists": True}}
 _unfinished = IndexModel([("todo.again_at", 1), ("todo.at", 1)], name="unfinished", partialFilterExpression=_IF_PROMISED)
 
@@ -38,7 +48,7 @@ SPECS: tuple[CollectionSpec, ...] = (
         IndexModel([("agency", 1), ("status", 1), ("received_at", 1)], name="by_status"),
         IndexModel([("agency", 1), ("dialogue", 1), ("received_at", 1), ("_id", 1)], name="in_dialogue"),
         IndexModel([("agency", 1), ("case_number", 1)], name="by_number"),
-        IndexModel([("agency", 1), ("plan", 1)], name="unplaced", partialFilterExpression={"dialogue": None}),
+        IndexModel([("agency", 1), ("plan", 1)], name="waiting", partialFilterExpression=_IF_WAITING),
         _unfinished,
     ),
     spec(
@@ -153,16 +163,16 @@ async def case_numbered(collection: Collection, agency: str, number: str) -> Doc
 async def plans_waiting(collection: Collection) -> list[tuple[str, str]]:
     """(agency, plan) of all agencies' plans with cases that no dialogue has taken: the worker acts for each in its own."""
     stages: list[Document] = [
-        {"$match": {"dialogue": None, "status": CaseStatus.OPEN.value}},
+        {"$match": _IF_WAITING},
         {"$group": {"_id": {"agency": "$agency", "plan": "$plan"}}},
     ]
-    return [(row["_id"]["agency"], row["_id"]["plan"]) async for row in aggregate(collection, stages, hint="unplaced")]
+    return [(row["_id"]["agency"], row["_id"]["plan"]) async for row in aggregate(collection, stages, hint="waiting")]
 
 
 async def unplaced(collection: Collection, agency: str, plan: str, limit: int = 500) -> list[Document]:
     """Cases of a plan that no dialogue has taken."""
-    waiting = {"agency": agency, "plan": plan, "dialogue": None, "status": CaseStatus.OPEN.value}
-    return await collection.find(waiting, {"received_at": 1}, hint="unplaced").limit(limit).to_list(limit)
+    waiting = {"agency": agency, "plan": plan, **_IF_WAITING}
+    return await collection.find(waiting, {"received_at": 1}, hint="waiting").limit(limit).to_list(limit)
 
 
 # Questions
@@ -170,13 +180,14 @@ async def unplaced(collection: Collection, agency: str, plan: str, limit: int = 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Which questions: states (empty: every open one), unit, dialogue, late ones alone."""
+    """Which questions: states (empty: every open one), unit, dialogue, late ones alone, feedback alone or all but feedback."""
 
     states: Sequence[QuestionState] = ()
     unit: str | None = None
     dialogue: str | None = None
     overdue_at: datetime | None = None
     section: int | None = None
+    feedback: bool | None = None
 
     def query(self, agency: str) -> Document:
         found = _visible(agency)
@@ -188,6 +199,8 @@ class Queue:
             found["unit"] = self.unit
         if self.dialogue is not None:
             found["dialogue"] = self.dialogue
+        if self.feedback is not None:
+            found["source"] = CaseSource.FEEDBACK.value if self.feedback else {"$ne": CaseSource.FEEDBACK.value}
         if self.section is not None:
             found["section_no"] = self.section
         if self.overdue_at is not None:
@@ -207,9 +220,13 @@ async def count(collection: Collection, agency: str, which: Queue) -> int:
     return await collection.count_documents(which.query(agency), hint=index)
 
 
-async def counts_by_state(collection: Collection, agency: str, unit: str | None = None) -> dict[QuestionState, int]:
-    """How many questions are in each open state; of one unit, or of the agency. Read from an index alone."""
+async def counts_by_state(
+    collection: Collection, agency: str, unit: str | None = None, *, feedback: bool = False
+) -> dict[QuestionState, int]:
+    """How many questions are in each open state; of one unit, or of the agency: read from an index alone. Or feedback alone."""
     match = _visible(agency, state={"$in": _OPEN}, **({"unit": unit} if unit is not None else {}))
+    if feedback:
+        match["source"] = CaseSource.FEEDBACK.value
     rows = aggregate(collection, [{"$match": match}, {"$group": {"_id": "$state", "n": {"$sum": 1}}}])
     return {QuestionState(row["_id"]): row["n"] async for row in rows}
 
@@ -282,7 +299,7 @@ async def to_write_without_clock(collection: Collection, agency: str, dialogue: 
 async def reserve_merge(collection: Collection, agency: str, into: UUID, source: UUID) -> bool:
     """Mark that `source` is being merged into `into`, which then cannot be merged away itself; False if it is not open to it."""
     ended = [s.value for s in (*CLOSED_STATES, QuestionState.MERGED)]
-    query = _visible(agency, _id=into, state={"$nin": ended})
+    query = _visible(agency, _id=into, state={"$nin": ended}, source={"$ne": CaseSource.FEEDBACK.value})
     result = await collection.update_one(query, {"$addToSet": {"merged_from": source}})
     return result.matched_count == 1
 

@@ -19,7 +19,7 @@ from kit.outbox import Change, Decide, step
 from services.routing import numbers
 from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
-from services.routing.questions import afterwards, clocks, domain, letters, publishing, rules, states, store
+from services.routing.questions import afterwards, clocks, domain, feedback, letters, publishing, rules, states, store
 from services.routing.questions.domain import NO_BODY, Body
 from services.routing.questions.registrations import meeting_day
 from services.routing.questions.states import Who
@@ -85,13 +85,18 @@ async def transfer(
     if case["status"] == CaseStatus.LATE:
         raise Conflict("the case came late and is not admitted")
     calendar = await routing.calendars.of(acting.agency)
-    clock = clocks.preparation_clock(calendar, rules.answer_clock(agency), acting.now, await _meeting_on(routing, document))
+    meeting_on = await _meeting_on(routing, document)
+
+    def clock_of(current: Document) -> Mapping[str, Any] | None:
+        if states.is_feedback(current):
+            return feedback.answer_clock(current, agency, calendar)
+        return clocks.preparation_clock(calendar, rules.answer_clock(agency), acting.now, meeting_on)
 
     def decision(current: Document) -> Change:
         chosen = unit or (current.get("proposal") or {}).get("unit")
         if chosen is None or not any(u.code == chosen for u in agency.units_on(local_date(acting.now))):
             raise Invalid({"unit": "Xin chọn đơn vị đang hoạt động trong danh sách."})
-        return domain.transferred(current, acting, who, chosen, clock)
+        return domain.transferred(current, acting, who, chosen, clock_of(current))
 
     await decide(routing, acting.agency, question_id, decision, seen=seen)
 
@@ -122,7 +127,8 @@ async def merge(
     if question_id == into:
         raise Invalid({"into": "Không thể gộp một nội dung vào chính nó."})
     questions = routing.questions.collection
-    await store.question(questions, acting.agency, question_id)
+    if states.is_feedback(await store.question(questions, acting.agency, question_id)):
+        raise Conflict("each feedback is answered by a letter of its own")
     if not await store.reserve_merge(questions, acting.agency, into, question_id):
         raise Invalid({"into": "Không tìm thấy nội dung đang mở với mã này."})
     try:
@@ -205,8 +211,49 @@ def _made_feedback(case: Document, acting: Acting, reason: str) -> Change:
     follow = {"id": f"feedback/{case['seq'] + 1}", "do": "questions_to_feedback", "reason": reason}
     return _case_moves(
         case, acting, CaseStatus.TO_FEEDBACK, "case.to_feedback.v1", reason=reason, letter=LetterKind.TO_FEEDBACK,
-        todo=[{**follow, "at": acting.now, "by": acting.actor}],
+        todo=[{**follow, "at": acting.now, "by": acting.actor}], feedback=True,
     )  # fmt: skip
+
+
+# Feedback (K2)
+
+
+async def to_registration(routing: Routing, acting: Acting, who: Who, case_id: UUID, dialogue_id: str, reason: str) -> None:
+    """Feedback that is really a registration is taken into a dialogue: code and receipt stay, the person is told, and is invited
+    as others are (D3).
+    """
+    reason = states.needs_reason(reason)
+    dialogue = await dialogue_store.dialogue(routing.dialogues.collection, acting.agency, dialogue_id)
+    if dialogue is None or dialogue["status"] != "scheduled":
+        raise Invalid({"dialogue": "Xin chọn một hội nghị chưa tổ chức trong danh sách."})
+    placed: dict[str, Any] = {"dialogue": dialogue_id, "plan": dialogue["plan"]}
+    after = await routing.cases.change(case_id, acting.agency, lambda case: _made_registration(case, acting, who, placed, reason))
+    await afterwards.settle(routing, routing.cases, [after])
+
+
+def _made_registration(case: Document, acting: Acting, who: Who, placed: Mapping[str, Any], reason: str) -> Change:
+    if case["status"] != CaseStatus.TO_FEEDBACK:
+        raise Conflict(f"the case is {case['status']}")
+    if not who.is_party(states.Party.OFFICE, case):
+        raise Forbidden("this is the office's")
+    follow = {"id": f"dialogue/{case['seq'] + 1}", "do": "questions_to_dialogue", "reason": reason}
+    return _case_moves(
+        case, acting, CaseStatus.OPEN, "case.to_registration.v1", reason=reason, letter=LetterKind.ADMITTED,
+        todo=[{**follow, "at": acting.now, "by": acting.actor}], feedback=False, **placed,
+    )  # fmt: skip
+
+
+async def group(routing: Routing, acting: Acting, who: Who, case_id: UUID, no: int) -> None:
+    """The content group of feedback whose sender could not say (NĐ 20/2008 art. 5)."""
+    await routing.cases.change(case_id, acting.agency, lambda case: feedback.grouped(case, acting, who, no))
+
+
+async def take_up(routing: Routing, acting: Acting, who: Who, question_id: UUID, reason: str, *, seen: int | None = None) -> None:
+    """Feedback that was being collected is worked on again; its time begins anew."""
+    agency, calendar = routing.agencies[acting.agency], await routing.calendars.of(acting.agency)
+    await decide(
+        routing, acting.agency, question_id, lambda d: feedback.taken_up(d, acting, who, reason, agency, calendar), seen=seen
+    )
 
 
 def _case_moves(

@@ -6,13 +6,13 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from contracts.model import CaseStatus, Channel, LetterKind, Participation, QuestionState, RegistrantKind, Way
+from contracts.model import CaseSource, CaseStatus, LetterKind, Participation, QuestionState, RegistrantKind, Way
 from kit.agency import Agency
-from kit.clock import format_moment, local_date
+from kit.clock import format_date, format_moment, local_date
 from kit.web.rendering import format_phone
 from services.routing.questions import words
 from services.routing.questions.clocks import running_clock
-from services.routing.questions.states import Who
+from services.routing.questions.states import Party, Who, is_feedback
 
 Document = Mapping[str, Any]
 EXCERPT = 160
@@ -42,6 +42,8 @@ class Row:
     late: bool
     changed_on: date | None
     """When the registrant changed it last."""
+    feedback: bool
+    asked: bool
 
     @property
     def marked(self) -> str:
@@ -77,6 +79,8 @@ def row(question: Document, agency: Agency, now: datetime, case: Document | None
         reason=proposal.get("reason", ""),
         late=case is not None and case["status"] == CaseStatus.LATE,
         changed_on=local_date(question["amendments"][-1]["at"]) if question.get("amendments") else None,
+        feedback=is_feedback(question),
+        asked=bool(question.get("asked_on")),
     )
 
 
@@ -101,7 +105,7 @@ def person_facts(case: Document, who: Who) -> list[tuple[str, str]]:
     if person is None:
         return [("Người đăng ký", "Thông tin cá nhân đã được xóa")]
     facts = [("Người đăng ký", person["name"]), ("Tổ chức", person["organisation"]), ("Loại", kind)]
-    if "office" in who.roles:
+    if who.is_party(Party.OFFICE, case):
         wished = case.get("preferred_way")
         facts += [
             ("Địa chỉ", person["address"]),
@@ -114,16 +118,19 @@ def person_facts(case: Document, who: Who) -> list[tuple[str, str]]:
 
 def case_facts(case: Document, dialogue: Document | None) -> list[tuple[str, str]]:
     """Where a case comes from and where it stands."""
-    channel = case.get("channel")
     facts = [
-        ("Tình trạng", words.STATUSES[CaseStatus(case["status"])]),
+        ("Tình trạng", words.status(case)),
         ("Nhận lúc", format_moment(case["received_at"])),
         ("Nhập lúc", "" if case["recorded_at"] == case["received_at"] else format_moment(case["recorded_at"])),
-        ("Hình thức gửi", words.CHANNELS[Channel(channel)] if channel else words.SOURCES[case["source"]]),
+        ("Nguồn", words.SOURCES[case["source"]] if case["source"] == CaseSource.FEEDBACK else ""),
+        ("Hình thức gửi", words.channel(case)),
         ("Số đến", case.get("incoming_number") or ""),
+        ("Văn bản của cơ quan chuyển đến", case.get("outside_number") or ""),
+        ("Hạn cơ quan đó giao", format_date(date.fromisoformat(case["outside_due"])) if case.get("outside_due") else ""),
+        ("Thủ tục liên quan", case.get("procedure") or ""),
         ("Còn thiếu trên phiếu", ", ".join(words.LEFT_OUT.get(name, name) for name in case.get("incomplete", ()))),
         ("Muốn dự", participation(case)),
-        ("Hội nghị", dialogue_name(dialogue)),
+        ("Hội nghị", "" if is_feedback(case) else dialogue_name(dialogue)),
         ("Giấy mời", case.get("invitation_number") or ""),
         ("Thứ tự phát biểu", str(case["speaking_order"]) if case.get("speaking_order") else ""),
         ("Tham dự", words.STATUSES[CaseStatus(case["attendance"])] if case.get("attendance") else ""),

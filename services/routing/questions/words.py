@@ -10,7 +10,7 @@ from kit.clock import format_date, local_date
 from kit.errors import NotFound
 from services.routing.questions.clocks import running_clock
 from services.routing.questions.domain import Stage, stage_of
-from services.routing.questions.states import state_of
+from services.routing.questions.states import is_feedback, state_of
 
 Document = Mapping[str, Any]
 State = QuestionState
@@ -37,6 +37,8 @@ STATES: Mapping[State, str] = {
     State.MERGED: "Gộp vào nội dung khác",
     State.TO_FEEDBACK: "Chuyển thành PAKN",
     State.WITHDRAWN: "Người đăng ký rút",
+    State.COLLECTING: "Đã ghi nhận, tiếp tục tập hợp",
+    State.TO_DIALOGUE: "Đưa vào Hội nghị đối thoại",
 }
 STAGES: Mapping[Stage, str] = {
     Stage.DRAFTING: "đang soạn",
@@ -48,6 +50,7 @@ STAGES: Mapping[Stage, str] = {
 TONES: Mapping[State, str] = {
     State.TRIAGE: "warning",
     State.RETURNED: "warning",
+    State.COLLECTING: "neutral",
     State.SENT_BACK: "warning",
     State.PROPOSED: "info",
     State.TRANSFERRED: "info",
@@ -126,6 +129,9 @@ LETTERS: Mapping[LetterKind, str] = {
     LetterKind.AMENDED: "Thư xác nhận thay đổi của phiếu",
     LetterKind.CONTACT_CHANGED: "Thư báo đã đổi địa chỉ thư điện tử",
     LetterKind.DATA_REQUEST: "Thư về yêu cầu dữ liệu cá nhân",
+    LetterKind.FEEDBACK_RECEIPT: "Thư tiếp nhận phản ánh, kiến nghị",
+    LetterKind.FEEDBACK_ASKED: "Thư đề nghị bổ sung thông tin",
+    LetterKind.FEEDBACK_COLLECTING: "Thư báo tiếp tục tập hợp",
 }
 DELIVERIES: Mapping[str, str] = {
     "sent": "Đã gửi",
@@ -172,6 +178,10 @@ _EVENTS: Mapping[str, str] = {
     "published": "Công khai hỏi đáp",
     "unpublished": "Thôi công khai hỏi đáp",
     "erased": "Xóa thông tin cá nhân",
+    "collecting": "Chưa đủ cơ sở, tiếp tục tập hợp",
+    "to_dialogue": "Đưa vào Hội nghị đối thoại",
+    "to_registration": "Đưa vào Hội nghị đối thoại",
+    "asked_back": "Đề nghị bổ sung thông tin",
     "opened": "Lập phiếu",
     "placed": "Xếp vào Hội nghị",
     "late": "Đến sau thời hạn đăng ký",
@@ -206,6 +216,24 @@ def unit_name(agency: Agency, code: str | None) -> str:
         return code
 
 
+def status(case: Document) -> str:
+    """The status of a case; of feedback that came as such, that it is worked on."""
+    found = CaseStatus(case["status"])
+    if found is CaseStatus.TO_FEEDBACK and case["source"] == CaseSource.FEEDBACK:
+        return "Đang xử lý như PAKN"
+    return STATUSES[found]
+
+
+def channel(case: Document) -> str:
+    """How it came."""
+    if not case.get("channel"):
+        return SOURCES[case["source"]]
+    found = Channel(case["channel"])
+    if found is Channel.WEB and case["source"] == CaseSource.FEEDBACK:
+        return "Trang Phản ánh, kiến nghị"
+    return CHANNELS[found]
+
+
 def state(agency: Agency, question: Document) -> str:
     """The state as staff read it, with unit, number or stage."""
     found = state_of(question)
@@ -217,6 +245,11 @@ def state(agency: Agency, question: Document) -> str:
             return f"Tiếp thu – giao {unit}"
         case State.TO_WRITE:
             return f"Giao {unit} trả lời bằng văn bản – {STAGES[stage_of(question)]}"
+        case State.GUIDED if is_feedback(question):
+            number = f", VB số {question['outcome_number']}" if question.get("outcome_number") else ""
+            return f"Đã chuyển {question['outcome_body']}{number}"
+        case State.ANSWERED if question.get("public_answer"):
+            return f"Đã trả lời – VB số {question.get('outcome_number') or '–'} – đã công khai"
         case State.ANSWERED if question.get("outcome_number"):
             return f"Đã trả lời – VB số {question['outcome_number']}"
         case _:

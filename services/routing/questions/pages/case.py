@@ -10,18 +10,32 @@ from starlette.responses import Response
 
 from contracts.model import CaseStatus
 from kit.auth import Role, Session
-from kit.errors import Invalid
+from kit.errors import Forbidden, Invalid
 from kit.mongo import Document
 from kit.web.forms import Input, Line, Submitted, Text, read_form
 from services.routing.questions import store, usecases, views
 from services.routing.questions.pages.attachments import attachments
-from services.routing.questions.pages.desk import Desk, Office, OfficeOrLeadership, page_number, pages, skipped
+from services.routing.questions.pages.desk import SEES_ALL_UNITS, Desk, Office, OpensCases, page_number, pages, skipped
+from services.routing.questions.states import Party, is_feedback
 
 
 class _Reason(Input):
     required = {"reason": "Xin ghi lý do."}
 
     reason: Text
+
+
+class _ToDialogue(Input):
+    required = {"dialogue": "Xin chọn Hội nghị.", "reason": "Xin ghi lý do."}
+
+    dialogue: Line
+    reason: Text
+
+
+class _Group(Input):
+    required = {"group": "Xin chọn một nhóm trong danh sách."}
+
+    group: int
 
 
 class _Place(Input):
@@ -35,7 +49,7 @@ def router(desk: Desk) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/phieu/{case_id}")
-    async def show(request: Request, session: OfficeOrLeadership, case_id: UUID) -> Response:
+    async def show(request: Request, session: OpensCases, case_id: UUID) -> Response:
         return await _page(desk, request, session, case_id)
 
     @routes.post("/phieu/{case_id}/dua-vao")
@@ -56,6 +70,22 @@ def router(desk: Desk) -> APIRouter:
             await usecases.place(desk.routing, desk.acting(session), case_id, form.parse(_Place).dialogue)
 
         return await _do(desk, request, session, case_id, "xep", act)
+
+    @routes.post("/phieu/{case_id}/vao-hoi-nghi")
+    async def to_dialogue(request: Request, session: OpensCases, case_id: UUID) -> Response:
+        async def act(form: Submitted) -> None:
+            typed = form.parse(_ToDialogue)
+            who, acting = desk.who(session), desk.acting(session)
+            await usecases.to_registration(desk.routing, acting, who, case_id, typed.dialogue, typed.reason)
+
+        return await _do(desk, request, session, case_id, "vao-hoi-nghi", act)
+
+    @routes.post("/phieu/{case_id}/nhom")
+    async def group(request: Request, session: OpensCases, case_id: UUID) -> Response:
+        async def act(form: Submitted) -> None:
+            await usecases.group(desk.routing, desk.acting(session), desk.who(session), case_id, form.parse(_Group).group)
+
+        return await _do(desk, request, session, case_id, "nhom", act)
 
     @routes.get("/den-sau-han")
     async def late(request: Request, session: Office) -> Response:
@@ -84,6 +114,10 @@ async def _do(
 async def _page(desk: Desk, request: Request, session: Session, case_id: UUID, *, status: int = 200, **context: Any) -> Response:
     agency, now = desk.routing.agencies[session.agency], desk.routing.clock()
     case = await store.case(desk.cases, session.agency, case_id)
+    if not (session.has(*SEES_ALL_UNITS) or is_feedback(case)):
+        raise Forbidden("no feedback")
+    who, groups = desk.who(session), desk.routing.groups
+    works_on_feedback = is_feedback(case) and who.is_party(Party.OFFICE, case)
     found = await store.questions_of_case(desk.questions, session.agency, case_id)
     sealed = session.may_read_sealed
     letters = await store.deliveries_of_case(desk.routing.database["deliveries"], session.agency, case_id, sealed=sealed)
@@ -92,7 +126,7 @@ async def _page(desk: Desk, request: Request, session: Session, case_id: UUID, *
     shown: dict[str, Any] = {
         "case": case,
         "facts": views.case_facts(case, await desk.dialogue_of(case)),
-        "person": views.person_facts(case, desk.who(session)),
+        "person": views.person_facts(case, who),
         "attachments": await attachments(desk, session, case),
         "rows": views.rows(found, agency, now, {case_id: case}),
         # Beside a name, even their number would say too much to anybody else (D6).
@@ -101,6 +135,11 @@ async def _page(desk: Desk, request: Request, session: Session, case_id: UUID, *
         "timeline": await desk.timeline(session, await store.history(desk.cases, session.agency, case_id)),
         "may_decide": is_office and case["status"] == CaseStatus.LATE,
         "may_place": is_office and case["status"] in movable,
+        "feedback": is_feedback(case),
+        "group": groups.label(case.get("group")),
+        "groups": [(str(g.no), groups.label(g.no)) for g in groups.groups],
+        "may_group": works_on_feedback and case.get("group") is None,
+        "may_enter_dialogue": works_on_feedback and case["status"] == CaseStatus.TO_FEEDBACK,
         "dialogues": await desk.dialogues(session),
     }
     return desk.page(request, session, "case.html", status=status, **(shown | context))

@@ -21,24 +21,26 @@ from kit.web.rendering import Templates
 from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
 from services.routing.questions import acts, store, usecases, views
-from services.routing.questions.states import Party, Who
+from services.routing.questions.states import Party, Who, is_feedback
 from services.routing.questions.store import Queue
 
 State = QuestionState
 
 Anybody = Annotated[Session, Depends(staff())]
-AtDesk = Annotated[Session, Depends(staff(Role.OFFICE, Role.OFFICER, Role.HEAD, Role.LEADERSHIP))]
+AtDesk = Annotated[Session, Depends(staff(Role.OFFICE, Role.OFFICER, Role.HEAD, Role.LEADERSHIP, Role.CONTROL))]
 Office = Annotated[Session, Depends(staff(Role.OFFICE))]
+OpensCases = Annotated[Session, Depends(staff(Role.OFFICE, Role.LEADERSHIP, Role.CONTROL))]
 OfficeOrLeadership = Annotated[Session, Depends(staff(Role.OFFICE, Role.LEADERSHIP))]
 NamedReader = Annotated[Session, Depends(staff(permission=READ_SEALED))]
 
 SEES_ALL_UNITS = (Role.OFFICE, Role.LEADERSHIP)
 
 WORKED_ON: dict[Role, tuple[State, ...]] = {
-    Role.OFFICE: (State.TRIAGE, State.PROPOSED, State.RETURNED, State.ESCALATED),
+    Role.OFFICE: (State.TRIAGE, State.PROPOSED, State.RETURNED, State.ESCALATED, State.COLLECTING),
     Role.OFFICER: (State.TRANSFERRED, State.SENT_BACK, State.TO_WRITE),
     Role.HEAD: (State.TRANSFERRED, State.AT_HEAD, State.SENT_BACK, State.TO_WRITE),
     Role.LEADERSHIP: (State.SUBMITTED, State.TO_WRITE),
+    Role.CONTROL: (State.TRIAGE, State.PROPOSED, State.RETURNED, State.TO_WRITE, State.ESCALATED, State.COLLECTING),
 }
 """The queue of each role: what waits for it."""
 
@@ -50,9 +52,13 @@ _DONE = {
     "phan-anh": "Đã chuyển thành phản ánh, kiến nghị; người đăng ký được báo.",
     "xep": "Đã xếp phiếu vào Hội nghị.",
     "mo-lai": "Nội dung đã trở lại phân loại.",
+    "vao-hoi-nghi": "Đã đưa vào Hội nghị đối thoại; người gửi được báo.",
+    "nhom": "Đã xếp nhóm nội dung.",
     "ket-luan": "Đã ghi kết luận; văn bản được gửi đến người đăng ký.",
 }
-_FILTERS = ("trang-thai", "don-vi", "hoi-nghi", "qua-han")
+_FILTERS = ("trang-thai", "don-vi", "hoi-nghi", "qua-han", "nguon")
+FEEDBACK = "pakn"
+"""The filter's value for feedback alone."""
 _LAST_PAGE = 10_000
 
 
@@ -110,12 +116,16 @@ class Desk:
     async def question(self, session: Session, question_id: UUID) -> Document:
         """The question, for those it concerns: a sealed one is not found, one that never was this unit's is forbidden."""
         document = await store.question(self.questions, session.agency, question_id)
-        if session.has(*SEES_ALL_UNITS):
+        if session.has(*SEES_ALL_UNITS) or (session.has(Role.CONTROL) and is_feedback(document)):
             return document
         its_units = {document["unit"], *(transfer["unit"] for transfer in document["transfers"])}
         if session.unit is None or session.unit not in its_units:
             raise Forbidden("another unit's question")
         return document
+
+    def feedback_alone(self, session: Session) -> bool:
+        """Whether this person sees feedback and nothing else: the control unit, where it has no other role (K2)."""
+        return session.has(Role.CONTROL) and not session.has(*SEES_ALL_UNITS)
 
     def states_of(self, session: Session) -> list[State]:
         """The states that wait for this person's roles; where the leadership assigns, proposals wait for it."""
@@ -131,8 +141,9 @@ class Desk:
         overdue = asked.get("qua-han") == "1"
         return Queue(
             states=chosen or ([] if overdue else self.states_of(session)),
-            unit=(asked.get("don-vi") or None) if session.has(*SEES_ALL_UNITS) else (session.unit or "-"),
+            unit=(asked.get("don-vi") or None) if session.has(*SEES_ALL_UNITS, Role.CONTROL) else (session.unit or "-"),
             dialogue=asked.get("hoi-nghi") or None,
+            feedback=True if asked.get("nguon") == FEEDBACK or self.feedback_alone(session) else None,
             overdue_at=self.routing.clock() if overdue else None,
         )
 

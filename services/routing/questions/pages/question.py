@@ -15,7 +15,8 @@ from kit.web.forms import read_form
 from services.routing.questions import acts, states, store, views, words
 from services.routing.questions.acts import DeskAct
 from services.routing.questions.pages.attachments import attachments
-from services.routing.questions.pages.desk import AtDesk, Desk
+from services.routing.questions.pages.desk import SEES_ALL_UNITS, AtDesk, Desk
+from services.routing.questions.states import Party
 from services.routing.questions.store import Queue
 
 CANDIDATES = 100
@@ -79,7 +80,9 @@ async def _question_page(
         "row": views.row(document, agency, now, case),
         "person": views.person_facts(case, who),
         "attachments": await attachments(desk, session, case),
-        "dialogue": views.dialogue_name(await desk.dialogue_of(document)),
+        "feedback": states.is_feedback(document),
+        "group": desk.routing.groups.label(case.get("group")),
+        "dialogue": "" if states.is_feedback(document) else views.dialogue_name(await desk.dialogue_of(document)),
         "clocks": [{**clock, "due_on": date.fromisoformat(clock["due_on"])} for clock in document["clocks"]],
         "transfers": [{**t, "unit": words.unit_name(agency, t["unit"])} for t in document["transfers"]],
         "timeline": await desk.timeline(session, document["events"]),
@@ -88,11 +91,11 @@ async def _question_page(
         "may_draft": may_draft,
         "then": [act for act in offered if act.hands_on],
         "awaits_leadership": agency.assign_by.value == "leadership"
-        and not desk.may_assign(session)
+        and not who.is_party(Party.ASSIGNER, document)
         and states.state_of(document) in states.BEFORE_TRANSFER,
         "draft": draft if document.get("draft") else None,
         "values": draft,
-        "opens_case": session.has(Role.OFFICE, Role.LEADERSHIP),
+        "opens_case": session.has(*SEES_ALL_UNITS) or (session.has(Role.CONTROL) and states.is_feedback(case)),
     }
     return desk.page(request, session, "question.html", status=status, **(shown | context))
 
@@ -114,7 +117,7 @@ async def _act_page(
 async def _candidates(desk: Desk, document: Document) -> list[tuple[str, str]]:
     """Open questions of the same section and dialogue, which this one could be answered with."""
     shown = tuple(states.OPEN_STATES - {QuestionState.SEALED, QuestionState.NEW})
-    asked = Queue(states=shown, dialogue=document["dialogue"], section=document["section_no"])
+    asked = Queue(states=shown, dialogue=document["dialogue"], section=document["section_no"], feedback=False)
     near = await store.queue(desk.questions, document["agency"], asked, limit=CANDIDATES)
     others = [q for q in near if q["_id"] != document["_id"]]
     rows = views.rows(others, desk.routing.agencies[document["agency"]], desk.routing.clock())

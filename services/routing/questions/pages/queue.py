@@ -7,13 +7,14 @@ from contracts.model import CaseStatus
 from kit.auth import Role, Session
 from services.routing.questions import store, views, words
 from services.routing.questions.pages.desk import (
+    FEEDBACK,
     LISTED,
     SEES_ALL_UNITS,
     WORKED_ON,
     Anybody,
     AtDesk,
     Desk,
-    Office,
+    OpensCases,
     carried,
     in_words,
     page_number,
@@ -45,7 +46,7 @@ def router(desk: Desk) -> APIRouter:
         return desk.page(request, session, "printed.html", rows=rows, total=total, at=now)
 
     @routes.get("/tim")
-    async def search(session: Office, so: str = "") -> Response:
+    async def search(session: OpensCases, so: str = "") -> Response:
         case = await store.case_numbered(desk.cases, session.agency, so)
         return desk.to(session, f"phieu/{case['_id']}" if case else "?khong-thay=1")
 
@@ -58,8 +59,9 @@ async def _queue(desk: Desk, request: Request, session: Session) -> Response:
     found = await store.queue(desk.questions, session.agency, asked, skip=skipped(number))
     total = await store.count(desk.questions, session.agency, asked)
     cases = await store.cases_by_id(desk.cases, session.agency, [q["case"] for q in found])
-    counts = await store.counts_by_state(desk.questions, session.agency, asked.unit)
-    overdue = await store.count(desk.questions, session.agency, Queue(unit=asked.unit, overdue_at=now))
+    counts = await store.counts_by_state(desk.questions, session.agency, asked.unit, feedback=bool(asked.feedback))
+    late_ones = Queue(unit=asked.unit, overdue_at=now, feedback=asked.feedback)
+    overdue = await store.count(desk.questions, session.agency, late_ones)
     is_office = session.has(Role.OFFICE)
     return desk.page(
         request,
@@ -71,15 +73,16 @@ async def _queue(desk: Desk, request: Request, session: Session) -> Response:
         total=total,
         overdue=overdue,
         late=await store.count_cases(desk.cases, session.agency, CaseStatus.LATE) if is_office else 0,
-        units=desk.units(session) if session.has(*SEES_ALL_UNITS) else [],
-        dialogues=await desk.dialogues(session),
+        units=desk.units(session) if session.has(*SEES_ALL_UNITS, Role.CONTROL) else [],
+        dialogues=[] if asked.feedback else await desk.dialogues(session),
+        sources=[] if desk.feedback_alone(session) else [(FEEDBACK, "Phản ánh, kiến nghị")],
         chosen=dict(request.query_params),
         number=number,
         pages=pages(total),
         carried=carried(request),
         not_found=request.query_params.get("khong-thay") == "1",
-        may_assign=desk.may_assign(session),
-        is_office=is_office,
+        may_assign=desk.may_assign(session) and session.has(*SEES_ALL_UNITS),
+        is_office=is_office or session.has(Role.CONTROL),
     )
 
 

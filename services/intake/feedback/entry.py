@@ -1,0 +1,132 @@
+"""The counter: staff enter feedback from paper, post or phone, or from the province with its number and day (D3, K2)."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import RedirectResponse, Response
+
+from kit.acting import Acting
+from kit.agency import Agency
+from kit.auth import Role, Session
+from kit.clock import format_date, local
+from kit.errors import Invalid, Unavailable
+from kit.feedback import UNSURE
+from kit.web import Submitted, Templates, current_trace, read_form, staff
+from kit.web.faces import face_of
+from services.intake import printing
+from services.intake.feedback import domain
+from services.intake.feedback.forms import ENTRY_CHANNELS, FeedbackEntryForm, entry_key
+from services.intake.feedback.http import LABELS, receipt_context
+from services.intake.feedback.usecases import FeedbackIntake, enter, receipt_of
+from services.intake.http import choice_pairs, pdf, with_nonce
+from services.intake.usecases import Receipt
+
+AtCounter = Annotated[Session, Depends(staff(Role.OFFICE, Role.CONTROL))]
+UNAVAILABLE = (
+    "Hệ thống tạm thời gián đoạn nên nội dung chưa được lưu. Những gì đã nhập vẫn còn: "
+    "xin đợi ít giây rồi bấm “Ghi nhận phản ánh, kiến nghị” lần nữa."
+)
+_LABELS: Mapping[str, str] = {
+    "channel": "Kênh tiếp nhận",
+    "received_on": "Ngày nhận",
+    "received_time": "Giờ nhận",
+    "incoming_number": "Số đến",
+    "outside_number": "Số văn bản của cấp trên",
+    "outside_due": "Hạn cấp trên giao",
+    **LABELS,
+}
+
+
+def router(desk: FeedbackIntake, templates: Templates) -> APIRouter:
+    """`/{agency}/tiep-nhan/phan-anh…`, for the office and the control unit."""
+    routes = APIRouter(prefix="/{agency}/tiep-nhan/phan-anh", include_in_schema=False)
+    counter = _Counter(desk, templates)
+    routes.get("")(counter.form)
+    routes.post("")(counter.submit)
+    routes.get("/{feedback}")(counter.receipt)
+    routes.get("/{feedback}/phieu-tiep-nhan.pdf")(counter.slip)
+    return routes
+
+
+class _Counter:
+    def __init__(self, desk: FeedbackIntake, templates: Templates) -> None:
+        self._desk = desk
+        self._intake = desk.intake
+        self._templates = templates
+
+    async def form(self, request: Request, session: AtCounter, agency: str) -> Response:  # noqa: ARG002 - the dependency guards
+        """The form, dated now."""
+        now = local(self._intake.clock())
+        values = {
+            "nonce": secrets.token_urlsafe(16),
+            "received_on": format_date(now.date()),
+            "received_time": f"{now:%H:%M}",
+            "channel": "paper",
+            "group": UNSURE,
+        }
+        return self._form(request, self._intake.agency(agency), values, {})
+
+    async def submit(self, request: Request, session: AtCounter, agency: str) -> Response:
+        """Keep it, then show its receipt at an address of its own."""
+        profile = self._intake.agency(agency)
+        submitted = await read_form(request)
+        values = with_nonce(submitted)
+        try:
+            receipt = await self._enter(profile, session, submitted, values["nonce"])
+        except Invalid as error:
+            return self._form(request, profile, values, error.errors, status=422)
+        except Unavailable:
+            return self._form(request, profile, values, {}, status=503, warning=UNAVAILABLE)
+        return RedirectResponse(f"/{agency}/tiep-nhan/phan-anh/{receipt.document['_id']}", 303)
+
+    async def _enter(self, profile: Agency, session: Session, submitted: Submitted, nonce: str) -> Receipt:
+        typed = submitted.parse(FeedbackEntryForm)
+        feedback, entry = typed.feedback(), typed.entry()
+        acting = Acting(profile.code, session.username, self._intake.clock(), current_trace())
+        return await enter(self._desk, acting, entry_key(nonce, domain.payload_hash(feedback, entry)), feedback, entry)
+
+    async def receipt(self, request: Request, session: AtCounter, agency: str, feedback: UUID) -> Response:  # noqa: ARG002
+        """What was kept, what is missing, and the slip to print."""
+        profile = self._intake.agency(agency)
+        context = receipt_context(self._desk.groups, await receipt_of(self._desk, agency, feedback))
+        return self._page(request, profile, "feedback_entered.html", labels=_LABELS, **context)
+
+    async def slip(self, session: AtCounter, agency: str, feedback: UUID) -> Response:
+        """PHIẾU TIẾP NHẬN."""
+        profile = self._intake.agency(agency)
+        receipt = await receipt_of(self._desk, agency, feedback)
+        paper = await printing.receipt_slip(self._intake, profile, receipt, received_by=session.name)
+        return pdf(paper, "phieu-tiep-nhan.pdf")
+
+    def _form(
+        self,
+        request: Request,
+        profile: Agency,
+        values: Mapping[str, str],
+        errors: Mapping[str, str],
+        *,
+        status: int = 200,
+        warning: str = "",
+    ) -> Response:
+        groups = self._desk.groups
+        return self._page(
+            request,
+            profile,
+            "feedback_entry.html",
+            status=status,
+            headers={"Retry-After": "5"} if status == 503 else {},
+            groups=[(UNSURE, "Chưa rõ, để phân loại sau"), *((str(g.no), groups.label(g.no)) for g in groups.groups)],
+            web_fields=profile.form.web_fields,
+            channels=[(channel.value, label) for channel, label in ENTRY_CHANNELS.items()],
+            labels=_LABELS,
+            choice_pairs=choice_pairs,
+            values=values,
+            errors=errors,
+            warning=warning,
+        )
+
+    def _page(self, request: Request, profile: Agency, name: str, **context: Any) -> Response:
+        return self._templates.page(request, name, agency=face_of(profile), **context)

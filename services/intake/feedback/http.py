@@ -1,0 +1,195 @@
+"""Feedback on the public site (K2): the form that is open all year, its receipt, and what its code shows."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from kit.acting import Acting
+from kit.agency import Agency
+from kit.clock import format_date_long
+from kit.errors import Invalid, TooMany, Unavailable
+from kit.feedback import UNSURE, FeedbackGroups
+from kit.web import Submitted, Templates, current_trace, read_form
+from kit.web.faces import face_of
+from kit.web.middleware import address_of
+from services.intake import printing, views
+from services.intake.feedback import domain
+from services.intake.feedback import views as feedback_views
+from services.intake.feedback.forms import FeedbackForm, web_key
+from services.intake.feedback.usecases import FeedbackIntake, receive
+from services.intake.http import choice_pairs, with_nonce
+from services.intake.ratelimits import ALL_REGISTRATIONS, FORM
+from services.intake.usecases import Receipt
+
+PATH = "phan-anh-kien-nghi"
+_SEND_AGAIN = "Nội dung Ông/Bà đã nhập vẫn còn trên trang này: xin đợi {wait} rồi bấm “Gửi phản ánh, kiến nghị” lần nữa."
+UNAVAILABLE = "Hệ thống tạm thời gián đoạn nên nội dung chưa được ghi nhận. " + _SEND_AGAIN.format(wait="ít giây")
+TOO_MANY = (
+    "Trong thời gian ngắn đã có quá nhiều lượt gửi từ cùng một nơi hoặc với cùng thông tin liên hệ nên lần gửi này chưa được "
+    "ghi nhận. " + _SEND_AGAIN
+)
+TOO_MANY_OF_ALL = "Hệ thống đang nhận rất nhiều lượt gửi cùng lúc nên lần gửi này chưa được ghi nhận. " + _SEND_AGAIN
+_RETRY_AFTER = 5
+LABELS: Mapping[str, str] = {
+    "group": "Nhóm nội dung",
+    "text": "Nội dung",
+    "procedure": "Thủ tục liên quan",
+    "name": "Họ và tên",
+    "address": "Địa chỉ",
+    "phone": "Điện thoại",
+    "email": "Thư điện tử",
+    "organisation": "Tên cơ quan, tổ chức",
+    "kind": "Tư cách",
+    "preferred_way": "Cách nhận thông tin",
+    "consent": "Đồng ý",
+}
+"""Field → its label, in the form's order."""
+
+
+def router(pages: "Pages") -> APIRouter:
+    """`/{agency}/phan-anh-kien-nghi`."""
+    routes = APIRouter(prefix="/{agency}", include_in_schema=False)
+    routes.get(f"/{PATH}")(pages.form)
+    routes.post(f"/{PATH}")(pages.submit)
+    return routes
+
+
+class Pages:
+    """The endpoints, and the page that `services/intake/http.py` shows for a code of feedback."""
+
+    def __init__(self, desk: FeedbackIntake, templates: Templates) -> None:
+        self._desk = desk
+        self._intake = desk.intake
+        self._templates = templates
+
+    async def form(self, request: Request, agency: str) -> Response:
+        """The form to fill in."""
+        values = {"nonce": secrets.token_urlsafe(16), "group": UNSURE}
+        return self._form(request, self._intake.agency(agency), values, {})
+
+    async def submit(self, request: Request, agency: str) -> Response:
+        """The form filled in: the answer is the receipt itself, or the form again with everything that was typed."""
+        profile = self._intake.agency(agency)
+        submitted = await read_form(request)
+        values = with_nonce(submitted)
+        try:
+            self._intake.limits.count(FORM, address_of(request.scope))
+            receipt = await self._receive(profile, submitted, values["nonce"])
+        except TooMany as error:
+            words = TOO_MANY_OF_ALL if error.what == ALL_REGISTRATIONS else TOO_MANY
+            warning = words.format(wait=views.waiting(error.retry_after))
+            return self._form(request, profile, values, {}, status=429, warning=warning, retry_after=error.retry_after)
+        except Invalid as error:
+            return self._form(request, profile, values, error.errors, status=422)
+        except Unavailable:
+            return self._form(request, profile, values, {}, status=503, warning=UNAVAILABLE)
+        return self._page(request, profile, "feedback_receipt.html", **receipt_context(self._desk.groups, receipt))
+
+    async def _receive(self, profile: Agency, submitted: Submitted, nonce: str) -> Receipt:
+        try:
+            feedback = submitted.parse(FeedbackForm).feedback()
+        except Invalid as error:
+            raise Invalid(_all_errors(profile, submitted, error.errors)) from None
+        acting = Acting(profile.code, "registrant", self._intake.clock(), current_trace())
+        return await receive(self._desk, acting, web_key(nonce, domain.payload_hash(feedback)), feedback)
+
+    async def tracking(
+        self, request: Request, profile: Agency, hashed: bytes, registration: dict[str, Any] | None
+    ) -> Response | None:
+        """What became of feedback, however it came: as such, or as a registration that the office made feedback (D3). None for
+        a registration that is one, and for a code that is nobody's.
+        """
+        document = registration or await self._desk.store.by_code(profile.code, hashed)
+        if document is None:
+            return None
+        case = await self._intake.projections.case(profile.code, document["_id"])
+        if registration is not None and not feedback_views.is_feedback(case):
+            return None
+        questions = await self._intake.projections.questions(profile.code, document["_id"])
+        now = self._intake.clock()
+        plans = await self._intake.announcements.plans(profile.code) if case and case.dialogue else ()
+        found = [(plan, d) for plan in plans for d in plan.dialogues if case and d.id == case.dialogue]
+        in_dialogue = bool(found) and not feedback_views.is_feedback(case)
+        shown = feedback_views.parts_of(document, questions, now)
+        context = {
+            "document": document,
+            "group": "" if document.get("group_unknown") else self._desk.groups.label(document.get("group")),
+            "channel": (feedback_views if registration is None else views).CHANNELS[document["channel"]],
+            "case_words": views.case_words(document, case) if in_dialogue else feedback_views.case_words(case, shown),
+            "parts": shown,
+            "dialogue": views.dialogue_view(*found[0], now) if in_dialogue else None,
+            "invitation": views.invitation_words(case),
+            "attendance": views.attendance_words(case),
+        }
+        return self._page(request, profile, "feedback_tracking.html", **context)
+
+    def _form(
+        self,
+        request: Request,
+        profile: Agency,
+        values: Mapping[str, str],
+        errors: Mapping[str, str],
+        *,
+        status: int = 200,
+        warning: str = "",
+        retry_after: int = _RETRY_AFTER,
+    ) -> Response:
+        return self._page(
+            request,
+            profile,
+            "feedback.html",
+            status=status,
+            headers={"Retry-After": str(retry_after)} if warning else {},
+            groups=self._desk.groups,
+            unsure=UNSURE,
+            web_fields=profile.form.web_fields,
+            privacy=profile.privacy,
+            labels=LABELS,
+            choice_pairs=choice_pairs,
+            values=values,
+            errors={name: errors[name] for name in sorted(errors, key=_place)},
+            warning=warning,
+        )
+
+    def _page(self, request: Request, profile: Agency, name: str, **context: Any) -> Response:
+        return self._templates.page(request, name, agency=face_of(profile), **context)
+
+
+def receipt_context(groups: FeedbackGroups, receipt: Receipt) -> dict[str, Any]:
+    """What a receipt of feedback shows, on the public site and at the counter."""
+    document = receipt.document
+    announced = document["announced"]
+    return {
+        "document": document,
+        "code": receipt.code,
+        "channel": feedback_views.CHANNELS[document["channel"]],
+        "registrant": printing.registrant(document["person"]),
+        "group": "" if document["group_unknown"] else groups.label(document["group"]),
+        "forward_by": _in_words(announced["forward_by"]),
+        "answer_by": _in_words(announced["answer_by"]),
+    }
+
+
+def _in_words(day: str | None) -> str:
+    return format_date_long(feedback_views.day_of(day)) if day else ""
+
+
+def _all_errors(profile: Agency, submitted: Submitted, malformed: Mapping[str, str]) -> dict[str, str]:
+    """What is malformed and, among the rest, what is missing: a person corrects a form once, not twice."""
+    readable = replace(submitted, lists={n: v for n, v in submitted.lists.items() if n not in malformed}, values={})
+    try:
+        feedback = readable.parse(FeedbackForm).feedback()
+    except Invalid:
+        return dict(malformed)
+    return domain.check(feedback, consent_version=profile.privacy.version) | dict(malformed)
+
+
+_ORDER = {name: n for n, name in enumerate(LABELS)}
+
+
+def _place(name: str) -> int:
+    return _ORDER.get(name, -1)

@@ -1,0 +1,133 @@
+"""What intake does with feedback, one function per command: as with registrations, accepted means durable (promise 1)."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from contracts.model import Channel
+from kit import feedback as k2
+from kit.acting import Acting
+from kit.agency import Agency
+from kit.errors import Invalid, NotFound, TooMany
+from kit.feedback import FeedbackGroups
+from kit.outbox import Outbox
+from services.intake.codes import code_hash
+from services.intake.documents import LETTER
+from services.intake.domain import registration_id
+from services.intake.feedback import domain
+from services.intake.feedback.documents import RECEIVED, feedback_fields
+from services.intake.feedback.domain import Feedback, FeedbackEntry
+from services.intake.groupcommit import GroupCommit
+from services.intake.metrics import FEEDBACK
+from services.intake.ratelimits import check_registration, count_registration
+from services.intake.store import RegistrationStore
+from services.intake.usecases import IN_FUTURE, Intake, Receipt, answering
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackIntake:
+    """What the use cases and pages of feedback are handed: intake, and a collection of their own."""
+
+    intake: Intake
+    outbox: Outbox
+    commits: GroupCommit
+    store: RegistrationStore
+    groups: FeedbackGroups
+
+
+async def receive(
+    desk: FeedbackIntake, acting: Acting, key: str, feedback: Feedback, *, channel: Channel = Channel.WEB
+) -> Receipt:
+    """Accept feedback that came by itself (web, API): durable when this returns.
+
+    The same `key` with the same content is one feedback. Raises `Invalid`, `NotFound` (agency), `Conflict` (the key was used for
+    other content), `TooMany` and `Unavailable` (not known to be kept: send it again).
+    """
+    limits = desk.intake.limits
+    async with answering(desk.intake, channel, FEEDBACK):
+        agency = desk.intake.agency(acting.agency)
+        hashed = domain.payload_hash(feedback)
+        try:
+            if errors := _errors(desk, feedback, domain.check(feedback, consent_version=agency.privacy.version)):
+                raise Invalid(errors)
+            check_registration(limits, feedback)
+        except (Invalid, TooMany):
+            if (kept := await _kept_before(desk, agency, key, hashed, channel)) is None:
+                raise
+            return kept
+        receipt = await _keep(desk, acting, agency, key, feedback, FeedbackEntry(channel, acting.now), hashed, ())
+        if receipt.created:
+            count_registration(limits, feedback)
+        return receipt
+
+
+async def enter(desk: FeedbackIntake, acting: Acting, key: str, feedback: Feedback, entry: FeedbackEntry) -> Receipt:
+    """Accept what staff typed (D3): what is missing is flagged, only a blank form is refused. Raises as `receive` does."""
+    async with answering(desk.intake, entry.channel, FEEDBACK):
+        agency = desk.intake.agency(acting.agency)
+        hashed = domain.payload_hash(feedback, entry)
+        errors = _errors(desk, feedback, domain.check_entry(feedback, entry))
+        if entry.received_at > acting.now:
+            errors["received_on"] = IN_FUTURE
+        if errors:
+            if (kept := await _kept_before(desk, agency, key, hashed, entry.channel)) is None:
+                raise Invalid(errors)
+            return kept
+        return await _keep(desk, acting, agency, key, feedback, entry, hashed, domain.missing(feedback))
+
+
+def _errors(desk: FeedbackIntake, feedback: Feedback, errors: dict[str, str]) -> dict[str, str]:
+    if feedback.group is not None and not desk.groups.label(feedback.group):
+        return errors | {"group": "Xin chọn một nhóm trong danh sách, hoặc “Tôi không rõ”."}
+    return errors
+
+
+async def _kept_before(desk: FeedbackIntake, agency: Agency, key: str, hashed: bytes, channel: Channel) -> Receipt | None:
+    """The receipt of an equal request that was kept before; asked only where a request would be refused. Raises `Conflict`."""
+    _id = registration_id(agency.code, key)
+    document = await desk.commits.stored(_id, hashed)
+    if document is None:
+        return None
+    FEEDBACK.labels(channel, "repeated").inc()
+    return Receipt(False, desk.intake.code(_id), document)
+
+
+async def _keep(
+    desk: FeedbackIntake,
+    acting: Acting,
+    agency: Agency,
+    key: str,
+    feedback: Feedback,
+    entry: FeedbackEntry,
+    hashed: bytes,
+    incomplete: tuple[str, ...],
+) -> Receipt:
+    """One durable write: the feedback with the events that announce it and ask for its receipt."""
+    intake = desk.intake
+    _id = registration_id(agency.code, key)
+    code = intake.code(_id)
+    calendar = intake.calendars[agency.code]
+    fields = feedback_fields(
+        feedback,
+        entry,
+        case_number=await intake.numbers.next(agency.code, agency.case_prefix, entry.received_at),
+        recorded_at=acting.now,
+        unsure_counts_as=desk.groups.unsure.counts_as,
+        incomplete=incomplete,
+        forward_by=k2.forward_due(agency, calendar, entry.received_at),
+        answer_by=k2.answer_due(agency, calendar, entry.received_at, entry.outside_due),
+    )
+    acts = [acting.act(RECEIVED, at=entry.received_at, changes={"channel": entry.channel}), acting.act(LETTER)]
+    identity = {"payload_hash": hashed, "code_hash": code_hash(code)}
+    written = await desk.commits.write(await desk.outbox.new(_id, agency.code, fields | identity, acts))
+    if written.created:
+        desk.outbox.offer(written.document)
+    FEEDBACK.labels(entry.channel, "created" if written.created else "repeated").inc()
+    return Receipt(written.created, code, written.document)
+
+
+async def receipt_of(desk: FeedbackIntake, agency: str, feedback: UUID) -> Receipt:
+    """The receipt of feedback that staff entered. Raises `NotFound`, for what came by itself as well."""
+    document = await desk.store.by_id(agency, feedback)
+    if document is None or document["channel"] in (Channel.WEB, Channel.API):
+        raise NotFound("feedback")
+    return Receipt(False, desk.intake.code(feedback), document)
