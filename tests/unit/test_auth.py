@@ -313,7 +313,7 @@ def test_everybody_sees_what_the_role_opens() -> None:
 
     assert labels(session(roles={Role.OFFICER})) == ["Hàng đợi"]
     assert labels(session(roles={Role.ADMINISTRATOR})) == ["Tài khoản"]
-    assert labels(session(roles={Role.CONTROL})) == ["Báo cáo"]
+    assert labels(session(roles={Role.CONTROL})) == ["Khảo sát", "Báo cáo"]
     assert "Hạn chế" not in labels(session(roles=set(Role)))
     assert "Hạn chế" in labels(session(permissions={READ_SEALED}))
 
