@@ -325,34 +325,34 @@ def test_no_address_of_the_desk_is_a_code() -> None:
 # Whom routing asks, and the way from its letter to the report
 
 
-async def test_who_is_asked_by_mail(mongodb_url: str) -> None:
-    async with running_routing(mongodb_url) as routing:
-        await with_dialogue(routing)
-        plain, mixed, paper = registration(MEASURE), registration(SCIENCE, DENUNCIATION), registration(SCIENCE)
-        by_post = registration(MEASURE, person={"name": "Lò Văn Giấy", "address": "Tổ 1"})
-        assert await take(routing, plain, mixed, paper, by_post) == []
-        cases = [
-            await questions_store.case(routing.cases.collection, "son-la", UUID(e.subject))
-            for e in (plain, mixed, paper, by_post)
-        ]
-        # What was sealed once and proved harmless later is not asked about either.
-        await routing.questions.collection.update_one(
-            {"case": cases[2]["_id"]}, {"$push": {"steps": {"$each": [{"state": "sealed"}, {"state": "triage"}]}}}
-        )
-        links = await routing_surveys.links(routing, "son-la", cases, routing.clock())
-        assert list(links) == [cases[0]["_id"]]
-        assert await routing_surveys.links(routing, "bac-kan", [], routing.clock()) == {}
-
-
-async def test_from_the_letter_to_one_answer_to_the_report(mongodb_url: str, intake: Running) -> None:
+@pytest_asyncio.fixture(scope="module")
+async def asked_of(mongodb_url: str) -> dict[str, str]:
+    """Who registered → the link that routing puts into the letter at the end, of those who get one."""
+    people = {
+        "plain": registration(MEASURE),
+        "with a sealed question": registration(SCIENCE, DENUNCIATION),
+        "sealed once": registration(SCIENCE),
+        "by post": registration(MEASURE, person={"name": "Lò Văn Giấy", "address": "Tổ 1"}),
+    }
     async with running_routing(mongodb_url, now=NOW) as routing:
         await with_dialogue(routing)
-        event = registration(MEASURE)
-        assert await take(routing, event) == []
-        case = await questions_store.case(routing.cases.collection, "son-la", UUID(event.subject))
-        asked = (await routing_surveys.links(routing, "son-la", [case], NOW))[case["_id"]]
-        assert asked.startswith(f"{routing.settings.public_url}/son-la/khao-sat/")
-    address = asked.removeprefix(routing.settings.public_url)
+        assert await take(routing, *people.values()) == []
+        ids = {name: UUID(event.subject) for name, event in people.items()}
+        await routing.questions.collection.update_one(
+            {"case": ids["sealed once"]}, {"$push": {"steps": {"$each": [{"state": "sealed"}, {"state": "triage"}]}}}
+        )
+        cases = [await questions_store.case(routing.cases.collection, "son-la", _id) for _id in ids.values()]
+        links = await routing_surveys.links(routing, "son-la", cases, routing.clock())
+        return {name: links[_id].removeprefix(routing.settings.public_url) for name, _id in ids.items() if _id in links}
+
+
+async def test_who_is_asked_by_mail(asked_of: dict[str, str]) -> None:
+    """Neither those without e-mail, nor those with a question that is sealed, or was before it proved harmless (D6)."""
+    assert list(asked_of) == ["plain"]
+
+
+async def test_from_the_letter_to_one_answer_to_the_report(mongodb_url: str, intake: Running, asked_of: dict[str, str]) -> None:
+    address = asked_of["plain"]
     seen = len(intake.published.of(topics.SURVEYS))
     await asyncio.gather(*(intake.client.post(address, data=form(text="Tốt")) for _ in range(5)))
 
