@@ -337,7 +337,7 @@ class QuestionStateData(Payload):
     public_answer: str | None = None
     merged_into: UUID | None = None
     parent: UUID | None = None
-    amendments: tuple[Amendment, ...] = ()
+    amendments: tuple[Amendment, ...] | None = None
     steps: tuple[Step, ...] = ()
 
 
