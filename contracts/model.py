@@ -375,7 +375,7 @@ class QuestionStateData(Payload):
     asked_on: date | None = Field(None, description="Since when the person is asked for more information (K2)")
     merged_into: UUID | None = None
     parent: UUID | None = None
-    amendments: tuple[Amendment, ...] = ()
+    amendments: tuple[Amendment, ...] | None = None
     steps: tuple[Step, ...] = ()
 
 

@@ -29,7 +29,7 @@ from services.intake.documents import LETTER
 from services.notify import consumers
 from services.notify.bootstrap import Notify
 from services.notify.bootstrap import bootstrap as notify_bootstrap
-from services.notify.store import CORRECTIONS, LEDGER
+from services.notify.store import CORRECTIONS, ERASED, LEDGER
 from services.routing.context import Routing
 from services.routing.questions import states
 from services.routing.questions import usecases as routing_usecases
@@ -103,8 +103,8 @@ def _refuse(event: Event[Any], error: Exception) -> None:
     raise AssertionError(f"{event.type}: {error}")
 
 
-@pytest_asyncio.fixture
-async def world(mongodb_url: str) -> AsyncIterator[World]:
+@pytest_asyncio.fixture(scope="module")
+async def services(mongodb_url: str) -> AsyncIterator[World]:
     notify = notify_bootstrap(settings(mongodb_url), clock=lambda: NOW)
     ledger = (await prepared(notify))[LEDGER]
     async with running_intake(mongodb_url) as intake, running_routing(mongodb_url, now=NOW) as routing:
@@ -112,6 +112,21 @@ async def world(mongodb_url: str) -> AsyncIterator[World]:
         yield World(intake, routing, notify, ledger)
     await notify.service.client.drop_database(notify.service.database.name)
     await mongo.close(notify.service.client)
+
+
+@pytest_asyncio.fixture
+async def world(services: World) -> AsyncIterator[World]:
+    """The services without anybody's registration, and a browser without cookies."""
+    yield services
+    services.intake.client.cookies.clear()
+    services.intake.clock.now = NOW
+    for database, names in (
+        (services.intake.database, ("registrations", "data_requests", "cases", "questions")),
+        (services.routing.database, ("cases", "questions", "letters")),
+        (services.notify.service.database, (LEDGER, CORRECTIONS, ERASED)),
+    ):
+        for name in names:
+            await database[name].delete_many({})
 
 
 @dataclass

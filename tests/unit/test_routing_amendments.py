@@ -28,7 +28,7 @@ def amended(document: dict[str, Any], found: Classified = PLAIN, **changes: Any)
 
 
 def taken_as(document: dict[str, Any]) -> list[str]:
-    return [a.taken_as for a in render_question(document, {}).amendments]
+    return [a.taken_as for a in render_question(document, {}).amendments or ()]
 
 
 def test_before_the_transfer_the_text_is_replaced_and_classified_anew() -> None:
