@@ -74,9 +74,22 @@ async def fill(page: Page, name: str) -> None:
     await page.locator("[name=consent]").check()
 
 
-async def send(page: Page) -> None:
+async def review(page: Page) -> int:
+    """To the page that is sent from, if the form is looked at once more before; how many pages that is further."""
+    button = page.get_by_role("button", name="Xem lại và gửi phiếu")
+    if not await button.count():
+        return 0
+    async with page.expect_navigation():
+        await button.click()
+    return 1
+
+
+async def send(page: Page) -> int:
+    """Send the form; how many pages the receipt is further."""
+    pages = await review(page)
     await page.get_by_role("button", name="Gửi phiếu đăng ký").click()
     await expect(page.get_by_role("heading", name="Đã tiếp nhận phiếu đăng ký")).to_be_visible()
+    return pages + 1
 
 
 async def test_it_is_made_while_a_person_types_and_says_so(site: Site, page: Page) -> None:
@@ -116,21 +129,21 @@ async def test_after_two_hours_the_challenge_is_renewed_by_itself(site: Site, pa
     await page.goto(site.form())
     await fill(page, "Lò Văn Chậm")
     await expect(page.locator("[name=altcha]")).not_to_have_value("")
-    first = await page.locator("[name=altcha]").input_value()
+    await review(page)
     await page.clock.fast_forward("02:00:00")
     async with page.expect_request("**/thu-thach"):
         await page.get_by_role("button", name="Gửi phiếu đăng ký").click()
     await expect(page.get_by_role("heading", name="Đã tiếp nhận phiếu đăng ký")).to_be_visible()
     assert await site.held() == before
-    assert first
 
 
 async def test_going_back_and_sending_something_else_takes_another_proof(site: Site, page: Page) -> None:
     before = await site.held()
     await page.goto(site.form())
     await fill(page, "Lò Văn Lại")
-    await send(page)
-    await page.go_back()
+    pages = await send(page)
+    await page.evaluate(f"history.go({-pages})")
+    await expect(page.locator("[name='sections.1']")).to_be_visible()
     await fill(page, "Lò Văn Lại Lần Nữa")
     await send(page)
     assert await site.held() == before
@@ -141,18 +154,19 @@ async def test_a_mistake_is_put_right_and_a_keyboard_never_meets_the_trap(site: 
     await page.goto(site.form())
     await fill(page, "Lò Văn Sửa")
     await page.locator("[name=phone]").fill("12")
-    await page.get_by_role("button", name="Gửi phiếu đăng ký").click()
+    await page.get_by_role("button", name="gửi phiếu").click()
     await expect(page.locator("#loi-phone")).to_be_visible()
     await page.locator("[name=phone]").fill("0912 345 678")
     await page.locator("[name=consent]").focus()
-    await page.keyboard.press("Tab")
-    assert await page.evaluate("document.activeElement.innerText") == "Gửi phiếu đăng ký"
+    focused = "document.activeElement.name + '/' + document.activeElement.innerText"
+    while "gửi phiếu" not in (met := str(await page.evaluate(focused)).casefold()):
+        assert "trang_web" not in met
+        await page.keyboard.press("Tab")
     trap = page.locator("[name=trang_web]")
     assert not re.search("trang_web|Xin để trống", await page.locator("form").aria_snapshot())
     box = await trap.bounding_box()
     assert box is None or box["x"] + box["width"] < 0
-    await page.keyboard.press("Enter")
-    await expect(page.get_by_role("heading", name="Đã tiếp nhận phiếu đăng ký")).to_be_visible()
+    await send(page)
     assert await site.held() == before
 
 
@@ -168,8 +182,8 @@ async def test_without_it_the_form_is_taken_and_the_person_told(site: Site, brow
     await expect(page.get_by_role("heading", name="Văn phòng Sở kiểm tra phiếu trước khi chuyển")).to_be_visible()
     assert await site.held() == before + 1
     code = await page.locator("p.code").inner_text()
-    await page.get_by_role("navigation").get_by_role("link", name="Tra cứu phiếu").click()
-    await page.get_by_label("Mã tra cứu").fill(code)
-    await page.get_by_role("button", name="Xem tình hình xử lý").click()
+    await page.goto(page.url.partition("/son-la/")[0] + "/son-la/tra-cuu")
+    await page.locator("main [name=code]").fill(code)
+    await page.keyboard.press("Enter")
     await expect(page.get_by_text("Đang được kiểm tra trước khi chuyển")).to_be_visible()
     await page.close()
