@@ -90,7 +90,7 @@ def bootstrap(
         files=files,
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
         outboxes=(outbox, feedback.outbox),
-        subscriptions=consumers.subscriptions(projections, (intake.registrations, feedback.store), staff),
+        subscriptions=consumers.subscriptions(projections, intake.registrations, feedback.store, staff),
         workers=(_every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: _unrouted(feedback)), intake.limits.run),
         on_stop=(commits.drain, feedback.commits.drain),
         needs_kafka=False,
