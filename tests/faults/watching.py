@@ -32,14 +32,15 @@ GROUPS: Mapping[str, tuple[Topic, ...]] = {
     "intake.questions": (topics.QUESTIONS,),
     "intake.staff": (topics.STAFF,),
     "routing.registrations": (topics.REGISTRATIONS,),
+    "routing.feedback": (topics.FEEDBACK,),
     "routing.deliveries": (topics.DELIVERIES,),
     "notify.letters": (topics.INTAKE_LETTERS, topics.ROUTING_LETTERS, topics.REPORTING_LETTERS),
     "notify.registrations": (topics.REGISTRATIONS,),
+    "notify.feedback": (topics.FEEDBACK,),
     "notify.staff": (topics.STAFF,),
     "reporting.cases": (topics.CASES,),
     "reporting.questions": (topics.QUESTIONS,),
     "reporting.dialogues": (topics.DIALOGUES,),
-    "reporting.feedback": (topics.FEEDBACK,),
     "reporting.staff": (topics.STAFF,),
 }
 """Consumer group, without its prefix → what it reads."""
