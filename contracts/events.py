@@ -54,7 +54,7 @@ CATALOGUE: Mapping[str, EventType] = {
             "question",
             "created sealed unsealed triaged proposed transferred drafted at_head returned submitted sent_back ready resolved "
             "to_write answered guided escalated escalated_done adopted excluded withdrawn to_feedback merged split amended "
-            "extended due_recomputed published erased collecting to_dialogue asked_back",
+            "extended due_recomputed published unpublished erased collecting to_dialogue asked_back",
         ),
         *_types(topics.STAFF, StaffState, "staff", "created changed disabled"),
         *_types(topics.INTAKE_LETTERS, LetterState, "intake_letter", "requested withdrawn"),

@@ -309,10 +309,9 @@ class QuestionStateData(Payload):
     outcome_number: str | None = Field(None, description="Number of the written answer or of the letter upwards")
     outcome_body: str | None = Field(None, description="The body guided to or escalated to")
     answer: str | None = Field(None, description="The approved answer")
-    public_question: str | None = None
-    public_answer: str | None = Field(None, description="In public wording, without personal data, approved by a person")
-    published_on: date | None = None
-    field: str | None = Field(None, description="Field of work (its code in the profile) under which it was published")
+    public_question: str | None = Field(None, description="Wording for the public, without personal data, approved by a person")
+    public_answer: str | None = None
+    published_on: date | None = Field(None, description="None while it is not public")
     asked_on: date | None = Field(None, description="Since when the person is asked for more information (K2)")
     merged_into: UUID | None = None
     parent: UUID | None = None

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
+from kit.text import bare_words, without_accents
+
 if TYPE_CHECKING:  # the profile's module reads files; this one stays free of that
     from kit.agency import ClassificationRules, FieldOfWork, SealRules
 
@@ -20,8 +22,6 @@ R = TypeVar("R")
 
 _PROFILES = 64
 """Profiles whose phrases are kept ready."""
-
-_BARE_D = {"đ": "d", "ð": "d"}  # ð is what some keyboards type for đ
 
 _WORD = re.compile(r"[^\W_]+")
 _WORD_OR_COMMA = re.compile(r"[^\W_]+|,")
@@ -62,18 +62,8 @@ class SealFlag:
 # Text
 
 
-def without_accents(text: str) -> str:
-    """Small letters without diacritics, đ as d: "Đo lường" → "do luong". Doing it twice changes nothing."""
-    letters = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return "".join(_BARE_D.get(letter, letter) for letter in letters if not unicodedata.combining(letter))
-
-
 def _with_accents(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
-
-
-def _words(text: str) -> Words:
-    return tuple(_WORD.findall(without_accents(text)))
 
 
 def _words_and_commas(text: str, accented: bool) -> Words:
@@ -81,7 +71,7 @@ def _words_and_commas(text: str, accented: bool) -> Words:
 
 
 # Of phrases alone, which are few; never of what a person wrote.
-_phrase = lru_cache(maxsize=4096)(_words)
+_phrase = lru_cache(maxsize=4096)(bare_words)
 _phrase_and_commas = lru_cache(maxsize=4096)(_words_and_commas)
 
 
@@ -151,7 +141,7 @@ def _found(text: str, rules: "ClassificationRules") -> tuple[_Entry, ...]:
     As the longest uses up its words, "Sở Khoa học và Công nghệ" (neutral) does not count as "khoa học và công nghệ".
     """
     entries, lookup = _entries(_Same(rules))
-    found = dict.fromkeys(phrase for _, phrase in lookup.all(_words(text)))
+    found = dict.fromkeys(phrase for _, phrase in lookup.all(bare_words(text)))
     return tuple(entries[phrase] for phrase in found if entries[phrase].points_to)
 
 

@@ -36,7 +36,7 @@ from services.intake.feedback import views
 from services.intake.feedback.domain import Feedback, FeedbackEntry
 from services.reporting.domain import Tally, case_fact, question_fact, sums_of
 from services.reporting.report import build
-from services.routing.questions import afterwards, clocks, domain, feedback
+from services.routing.questions import afterwards, clocks, domain, feedback, publishing
 from services.routing.questions.domain import Body, Draft
 from services.routing.questions.states import NO_DUE, Who
 from services.routing.questions.store import render_case, render_question
@@ -271,20 +271,17 @@ def test_a_group_that_its_sender_did_not_know_is_given_once() -> None:
         feedback.grouped(case, by(), HEAD, 3)
 
 
-def test_nothing_personal_is_published() -> None:
+def test_the_control_unit_publishes_answers_to_feedback_alone() -> None:
     _, question = opened()
     answer = approved(transferred(question), at(1))
     out = after(answer, domain.answered(answer, by(at(1)), CONTROL, "12/SKHCN-VP", date(2022, 4, 27)))
-    personal = {"Lò Thị Mẫu": "họ tên", "": "thư điện tử"}
-    with pytest.raises(Invalid) as refused:
-        feedback.published(out, by(at(2)), CONTROL, "Bà LÒ THỊ MẪU hỏi", "", None, personal)
-    assert set(refused.value.errors) == {"public_question", "public_answer"}
-    public = after(out, feedback.published(out, by(at(2)), CONTROL, "Hỏi", "Đáp", UNIT, personal))
+    wording = publishing.Wording("Hỏi", "Đáp")
+    public = after(out, publishing.published(out, by(at(2)), CONTROL, wording))
     assert render_question(public, {}).published_on == date(2022, 4, 28)
-    again = after(public, feedback.published(public, by(at(9)), CONTROL, "Hỏi", "Đáp rõ hơn", UNIT, personal))
-    assert (again["published_on"], again["public_answer"]) == ("2022-04-28", "Đáp rõ hơn")
+    with pytest.raises(Forbidden):
+        publishing.published({**out, "source": "registration"}, by(at(2)), CONTROL, wording)
     with pytest.raises(Conflict):
-        feedback.published(question, by(), CONTROL, "Hỏi", "Đáp", None, {})
+        publishing.published(question, by(), CONTROL, wording)
 
 
 # Both ways (D3)
@@ -368,7 +365,7 @@ def test_feedback_is_counted_once_and_apart_from_the_dialogues() -> None:
     case, question = opened()
     question = approved(transferred(question, at(1)), at(2))
     out = after(question, domain.answered(question, by(at(3)), CONTROL, "12/SKHCN-VP", date(2022, 4, 29)))
-    public = after(out, feedback.published(out, by(at(3)), CONTROL, "Hỏi", "Đáp", None, {}))
+    public = after(out, publishing.published(out, by(at(3)), CONTROL, publishing.Wording("Hỏi", "Đáp")))
     tables = report([render_case(case, {})], figures(public), at(5))
     assert tables["tong-hop"]["Phản ánh, kiến nghị tiếp nhận"] == [1, 0]
     assert tables["tong-hop"]["Nội dung tiếp nhận"] == [0, 0]

@@ -16,7 +16,7 @@ from kit.mongo import Document
 from kit.outbox import Decide
 from kit.web.forms import FormDate, Input, Line, Text
 from services.routing.context import Routing
-from services.routing.questions import domain, feedback, states, usecases
+from services.routing.questions import domain, feedback, publishing, states, usecases
 from services.routing.questions.clocks import running_clock
 from services.routing.questions.domain import Body, Draft, Stage, stage_of
 from services.routing.questions.states import Party, Who, state_of
@@ -123,11 +123,18 @@ class TextForm(Input):
     text: Text = ""
 
 
-class PublicForm(Input):
+class PublishForm(Input):
+    """`confirmed`: what looks personal in it was looked at and may be public."""
+
+    required = {"public_question": "Xin ghi câu hỏi công khai.", "public_answer": "Xin ghi câu trả lời công khai."}
+
     seen: int
-    public_question: Text = ""
-    public_answer: Text = ""
-    field: Line = ""
+    public_question: Text
+    public_answer: Text
+    confirmed: Line = ""
+
+    def wording(self) -> publishing.Wording:
+        return publishing.Wording(self.public_question, self.public_answer)
 
 
 class OutcomeForm(Input):
@@ -237,19 +244,15 @@ def _not_of_feedback(way: Offered) -> Offered:
     return lambda document, who, now: not states.is_feedback(document) and way(document, who, now)
 
 
-def _may_publish(document: Document, who: Who, _now: datetime) -> bool:
-    return feedback.may_publish(document, who)
-
-
 def _may_collect(document: Document, who: Who, now: datetime) -> bool:
     return state_of(document) is not State.COLLECTING and _of_feedback(document, who, now)
 
 
-def _public(document: Document) -> Mapping[str, str]:
+def _public_wording(document: Document) -> Mapping[str, str]:
+    """The public wording; before the first publication what it is made from."""
     return {
-        "public_question": document.get("public_question") or document.get("text", ""),
+        "public_question": document.get("public_question") or document.get("text") or "",
         "public_answer": document.get("public_answer") or document.get("answer") or "",
-        "field": document.get("field") or (document.get("proposal") or {}).get("field") or "",
     }
 
 
@@ -450,12 +453,17 @@ ACTS: tuple[DeskAct, ...] = (
         _office(State.COLLECTING), "reason", tone="primary",
     ),
     DeskAct(
-        "cong-khai", "Công khai câu trả lời", "Đã công khai câu trả lời.", PublicForm,
+        "cong-khai", "Công khai hỏi đáp", "Đã công khai trong mục Hỏi đáp.", PublishForm,
         lambda routing, acting, who, _id, form: usecases.publish(
-            routing, acting, who, _id, form.public_question, form.public_answer, form.field or None, seen=form.seen
+            routing, acting, who, _id, form.wording(), confirmed=bool(form.confirmed), seen=form.seen
         ),
-        _may_publish, "public", first=_public,
-        hint="Viết lại để không nêu tên, địa chỉ, số điện thoại hay việc riêng của người gửi; ai cũng đọc được.",
+        lambda document, who, _now: publishing.may_publish(document, who), "publish", first=_public_wording,
+        hint="Mọi người đọc được lời công khai dưới đây. Xin viết lại cho dễ hiểu và bỏ mọi thông tin cá nhân của người hỏi.",
+    ),
+    DeskAct(
+        "thoi-cong-khai", "Thôi công khai", "Đã thôi công khai.", ReasonForm,
+        _decided(lambda acting, who, form: lambda d: publishing.unpublished(d, acting, who, form.reason)),
+        lambda document, who, _now: publishing.may_publish(document, who) and publishing.is_public(document), "reason",
     ),
 )  # fmt: skip
 

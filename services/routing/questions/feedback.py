@@ -5,7 +5,6 @@ such questions too. Both take the way of every question: classified, transferred
 letter with number and date. What differs: two clocks from its receipt, no meeting, and the control unit acts like the office.
 """
 
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID, uuid5
@@ -214,34 +213,3 @@ def _check(document: Document, who: Who) -> None:
         raise Conflict("no open feedback")
     if not who.is_party(Party.OFFICE, document):
         raise Forbidden("this is the office's and the control unit's")
-
-
-# The public wording, of feedback as of any question (K2; NĐ 20/2008 art. 19)
-
-PUBLISHABLE = frozenset({State.ANSWERED, State.GUIDED, State.RESOLVED, State.ADOPTED, State.ESCALATED_DONE})
-
-
-def may_publish(document: Document, who: Who) -> bool:
-    """Whether this one may put its answer before the public now."""
-    return state_of(document) in PUBLISHABLE and not document["sealed"] and who.is_party(Party.OFFICE, document)
-
-
-def published(
-    document: Document, acting: Acting, who: Who, question: str, answer: str, field: str | None, personal: Mapping[str, str]
-) -> Change:
-    """A person approves the wording that everybody may read. `personal`: what must not stand in it, with what it is."""
-    if not may_publish(document, who):
-        raise Conflict("nothing of it may be published")
-    errors: dict[str, str] = {}
-    for name, text in (("public_question", question), ("public_answer", answer)):
-        if not text.strip():
-            errors[name] = "Xin ghi nội dung công khai."
-        elif found := next((what for value, what in personal.items() if value and value.casefold() in text.casefold()), None):
-            errors[name] = f"Nội dung công khai còn {found} của người gửi. Xin bỏ đi."
-    if errors:
-        raise Invalid(errors)
-    today = local_date(acting.now).isoformat()
-    return note(
-        document, acting, "question.published.v1", public_question=question.strip(), public_answer=answer.strip(),
-        published_on=document.get("published_on") or today, field=field,
-    )  # fmt: skip

@@ -19,7 +19,7 @@ from kit.outbox import Change, Decide, step
 from services.routing import numbers
 from services.routing.context import Routing
 from services.routing.dialogues import store as dialogue_store
-from services.routing.questions import afterwards, clocks, domain, feedback, letters, rules, states, store
+from services.routing.questions import afterwards, clocks, domain, feedback, letters, publishing, rules, states, store
 from services.routing.questions.domain import NO_BODY, Body
 from services.routing.questions.registrations import meeting_day
 from services.routing.questions.states import Who
@@ -149,6 +149,28 @@ async def extend(
     )
 
 
+# Published answers
+
+
+async def publish(
+    routing: Routing,
+    acting: Acting,
+    who: Who,
+    question_id: UUID,
+    wording: publishing.Wording,
+    *,
+    confirmed: bool,
+    seen: int | None = None,
+) -> None:
+    """Publish a question with its answer. `Invalid` names what looks personal in the wording, unless that was `confirmed`."""
+    document = await store.question(routing.questions.collection, acting.agency, question_id)
+    case = await store.case(routing.cases.collection, acting.agency, document["case"])
+    found = publishing.guarded(wording, case["person"], routing.agencies[acting.agency])
+    if found and not confirmed:
+        raise Invalid(found)
+    await decide(routing, acting.agency, question_id, lambda d: publishing.published(d, acting, who, wording), seen=seen)
+
+
 # Sealed questions (D6)
 
 
@@ -232,36 +254,6 @@ async def take_up(routing: Routing, acting: Acting, who: Who, question_id: UUID,
     await decide(
         routing, acting.agency, question_id, lambda d: feedback.taken_up(d, acting, who, reason, agency, calendar), seen=seen
     )
-
-
-async def publish(
-    routing: Routing,
-    acting: Acting,
-    who: Who,
-    question_id: UUID,
-    question: str,
-    answer: str,
-    field: str | None,
-    *,
-    seen: int | None = None,
-) -> None:
-    """Put an answer before the public in a wording that a person approved and that names nobody (NĐ 20/2008 art. 19)."""
-    if field is not None and field not in {f.code for f in routing.agencies[acting.agency].classification.fields}:
-        raise Invalid({"field": "Xin chọn một lĩnh vực trong danh sách."})
-    document = await store.question(routing.questions.collection, acting.agency, question_id)
-    case = await store.case(routing.cases.collection, acting.agency, document["case"])
-    person = case["person"] or {}
-    personal = {person.get(name, ""): what for name, what in _PERSONAL.items()}
-    await decide(
-        routing,
-        acting.agency,
-        question_id,
-        lambda d: feedback.published(d, acting, who, question, answer, field, personal),
-        seen=seen,
-    )
-
-
-_PERSONAL = {"name": "họ tên", "phone": "số điện thoại", "email": "thư điện tử", "address": "địa chỉ"}
 
 
 def _case_moves(

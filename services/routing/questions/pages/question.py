@@ -107,7 +107,6 @@ async def _act_page(
         "act": act,
         "units": desk.units(session),
         "candidates": await _candidates(desk, document) if act.fields == "merge" else [],
-        "fields_of_work": [(f.code, f.name) for f in desk.routing.agencies[session.agency].classification.fields],
         "values": act.first(document),
     }
     return desk.page(request, session, "act.html", status=status, **(shown | context))
