@@ -153,7 +153,7 @@ def bootstrap(
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
         outboxes=(outbox, intake.requests, feedback.outbox, surveys.outbox),
         subscriptions=consumers.subscriptions(
-            projections, (intake.registrations, feedback.store), staff, letters if settings.mailboxes else None
+            projections, intake.registrations, feedback.store, staff, letters if settings.mailboxes else None
         ),
         workers=(
             _every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: _unrouted(feedback)),

@@ -7,6 +7,7 @@ from uuid import UUID
 from contracts import topics
 from contracts.envelope import Event
 from contracts.events import models
+from contracts.model import CaseSource
 from kit.auth import StaffProjection
 from kit.consumer import Reject, Subscription, newest
 from services.intake.mailbox.store import LetterCases
@@ -15,13 +16,12 @@ from services.intake.store import Projections, RegistrationStore
 
 def subscriptions(
     projections: Projections,
-    received: Sequence[RegistrationStore],
+    registrations: RegistrationStore,
+    feedback: RegistrationStore,
     staff: StaffProjection,
     letters: LetterCases | None = None,
 ) -> tuple[Subscription, ...]:
-    """One group for each topic, so that none waits for another. `received`: what waits to be shown by routing; `letters`: where a
-    mailbox is read, to know what is answered.
-    """
+    """One group for each topic, so that none waits for another. `letters`: where a mailbox is read, to know what is answered."""
 
     async def dialogues(events: Sequence[Event[Any]], _: Reject) -> None:
         await projections.save_announcements(newest(events))
@@ -29,8 +29,11 @@ def subscriptions(
     async def cases(events: Sequence[Event[Any]], _: Reject) -> None:
         shown = newest(events)
         await projections.save_cases(shown)
-        for store in received:
-            await store.routed([UUID(event.subject) for event in shown])
+        of_feedback = [UUID(event.subject) for event in shown if event.data.source is CaseSource.FEEDBACK]
+        if len(of_feedback) < len(shown):
+            await registrations.routed(UUID(event.subject) for event in shown)
+        if of_feedback:
+            await feedback.routed(of_feedback)
 
     async def questions(events: Sequence[Event[Any]], _: Reject) -> None:
         await projections.save_questions(newest(events))

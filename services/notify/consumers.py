@@ -8,7 +8,7 @@ from contracts import topics
 from contracts.envelope import Event, Payload
 from contracts.events import models
 from contracts.model import Recipient, RegistrationState
-from contracts.views import Contact
+from contracts.views import FIGURES, Contact
 from kit.auth import StaffProjection
 from kit.consumer import Reject, Subscription, newest
 from kit.errors import Permanent
@@ -16,13 +16,14 @@ from services.notify import usecases
 from services.notify.usecases import Correction, Desk
 
 ERASING = "registration.erased.v1"
+FEEDBACK_ERASING = "feedback.erased.v1"
 VIEWS: Mapping[type[Payload], type[Payload]] = {RegistrationState: Contact}
 """Of a registration no more is read than whom letters go to."""
 _LETTERS = (topics.INTAKE_LETTERS, topics.ROUTING_LETTERS, topics.REPORTING_LETTERS)
 
 
 def subscriptions(desk: Desk, staff: StaffProjection) -> list[Subscription]:
-    """Letters asked for, registrations whose contact was corrected or erased, staff accounts."""
+    """Letters asked for, registrations whose contact was corrected or erased, erased feedback, staff accounts."""
 
     async def letters(events: Sequence[Event[Any]], _reject: Reject) -> None:
         await usecases.take_letters(desk, events)
@@ -47,6 +48,10 @@ def subscriptions(desk: Desk, staff: StaffProjection) -> list[Subscription]:
             await usecases.obey_erasure(desk, erased)
         await usecases.follow_corrections(desk, corrected)
 
+    async def feedback(events: Sequence[Event[Any]], _reject: Reject) -> None:
+        if erased := {UUID(event.subject): event.agency for event in events if event.type == FEEDBACK_ERASING}:
+            await usecases.obey_erasure(desk, erased)
+
     async def accounts(events: Sequence[Event[Any]], _reject: Reject) -> None:
         await staff.apply(events)
 
@@ -54,5 +59,6 @@ def subscriptions(desk: Desk, staff: StaffProjection) -> list[Subscription]:
     return [
         Subscription("letters", _LETTERS, models(*_LETTERS), letters),
         Subscription("registrations", (topics.REGISTRATIONS,), registration_models, registrations),
+        Subscription("feedback", (topics.FEEDBACK,), models(topics.FEEDBACK, views=FIGURES), feedback),
         Subscription("staff", (topics.STAFF,), models(topics.STAFF), accounts),
     ]

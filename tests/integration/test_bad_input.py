@@ -49,9 +49,16 @@ DENUNCIATION = "Tôi tố cáo ông Kinmatsao nhận hối lộ khi giải quy�
 
 READERS: dict[str, tuple[Topic, ...]] = {
     "intake": (topics.DIALOGUES, topics.CASES, topics.QUESTIONS, topics.STAFF),
-    "routing": (topics.REGISTRATIONS, topics.DELIVERIES),
-    "notify": (topics.INTAKE_LETTERS, topics.ROUTING_LETTERS, topics.REPORTING_LETTERS, topics.REGISTRATIONS, topics.STAFF),
-    "reporting": (topics.CASES, topics.QUESTIONS, topics.DIALOGUES, topics.FEEDBACK, topics.STAFF),
+    "routing": (topics.REGISTRATIONS, topics.FEEDBACK, topics.DELIVERIES),
+    "notify": (
+        topics.INTAKE_LETTERS,
+        topics.ROUTING_LETTERS,
+        topics.REPORTING_LETTERS,
+        topics.REGISTRATIONS,
+        topics.FEEDBACK,
+        topics.STAFF,
+    ),
+    "reporting": (topics.CASES, topics.QUESTIONS, topics.DIALOGUES, topics.STAFF),
 }
 """Service → the topics it reads."""
 
