@@ -270,6 +270,27 @@ async def test_it_can_be_killed_at_any_moment(intake: Running, dovecot: Dovecot,
     assert len(await kept(intake, len(corpus()))) == len(corpus())
 
 
+class _Unable(ImapSession):
+    """Does not get one of the mails from the server."""
+
+    def fetch(self, uid: int) -> Fetched | None:
+        return None if uid == 1 else super().fetch(uid)
+
+
+async def test_a_mail_that_cannot_be_had_stops_no_other_and_is_told_of(intake: Running, dovecot: Dovecot, user: str) -> None:
+    dovecot.maildir(user)
+    dovecot.deliver(user, {name: corpus()[name] for name in ("plain", "docx")})
+    before = REGISTRY.get_sample_value("mailbox_mails_not_kept_total", {"agency": "son-la"}) or 0
+    async with reading(reader_of(intake, dovecot.box(user), connect=_Unable)):
+        await kept(intake, 1)
+
+        async def told() -> bool:
+            return REGISTRY.get_sample_value("mailbox_mails_not_kept_total", {"agency": "son-la"}) == before + 1
+
+        await eventually(told)
+    assert sorted(map(len, dovecot.flags(user))) == [0, 2]
+
+
 async def test_a_mailbox_that_was_rebuilt_is_no_other_mailbox(intake: Running, dovecot: Dovecot, user: str) -> None:
     folder = dovecot.maildir(user)
     dovecot.deliver(user, {name: corpus()[name] for name in ("plain", "docx", "forwarded", "no headers")})

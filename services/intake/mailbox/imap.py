@@ -71,6 +71,7 @@ class ImapSession:
 
     def fresh(self) -> list[int]:
         """UIDs of mails not taken yet, oldest first."""
+        self._imap.noop()  # a search looks at what the command before it has told of, and IDLE tells of what is newer
         criteria: list[object] = ["UNDELETED"] if self._box.after == "move" else ["UNKEYWORD", KEYWORD]
         if self._box.since:
             criteria += ["SINCE", self._box.since]
@@ -104,7 +105,7 @@ class ImapSession:
                 client.uid_expunge([uid])
 
     def wait(self, seconds: float) -> None:
-        """Until something may have come, at most `seconds`. A mail that comes just before is found after them."""
+        """Until something may have come since `fresh`, at most `seconds`."""
         if not self._idles:
             self._ended.wait(seconds)
             self._imap.noop()

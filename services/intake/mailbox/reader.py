@@ -20,7 +20,7 @@ from kit.errors import Transient
 from kit.logging import get_logger
 from kit.mongo import is_transient
 from services.intake.mailbox import metrics
-from services.intake.mailbox.imap import ImapSession, Unusable
+from services.intake.mailbox.imap import Fetched, ImapSession, Unusable
 from services.intake.mailbox.settings import Mailbox
 from services.intake.mailbox.store import Leases
 from services.intake.mailbox.usecases import Mailroom, keep
@@ -81,9 +81,9 @@ class MailboxReader:
             await call(session.open)
             metrics.CONNECTED.labels(self._agency.code).set(1)
             while await self._leases.take(self._agency.code):
-                await self._take_new(session, call)
+                if not await self._take_new(session, call):
+                    await call(session.wait, self._poll_seconds)
                 self._failures = 0
-                await call(session.wait, self._poll_seconds)
         finally:
             metrics.CONNECTED.labels(self._agency.code).set(0)
             session.abort()
@@ -91,25 +91,38 @@ class MailboxReader:
             with contextlib.suppress(PyMongoError):  # it ends by itself; and a cancellation must stay one
                 await self._leases.give_back(self._agency.code)
 
-    async def _take_new(self, session: ImapSession, call: Callable[..., Any]) -> None:
+    async def _take_new(self, session: ImapSession, call: Callable[..., Any]) -> bool:
+        """Whether there was anything to take: meanwhile more may have come, of which nothing will tell."""
         fresh = [uid for uid in await call(session.fresh) if uid not in self._refused]
+        missed: set[int] = set()
         renewed = time.monotonic()
         async with Workshop() as workshop:
             for uid in fresh:
                 if time.monotonic() - renewed > _RENEW_AFTER:
                     if not await self._leases.take(self._agency.code):
-                        return
+                        return True
                     renewed = time.monotonic()
                 fetched = await call(session.fetch, uid)
                 if fetched is None:
-                    continue
-                try:
-                    await keep(self._room, self._agency, workshop, fetched)
-                except Exception as error:
-                    if isinstance(error, Transient) or (isinstance(error, PyMongoError) and is_transient(error)):
-                        raise
-                    self._refused.add(uid)
-                    metrics.NOT_KEPT.labels(self._agency.code).inc()
-                    get_logger().error("mail_not_kept", agency=self._agency.code, exc_info=error)
-                    continue
-                await call(session.done, uid)
+                    missed.add(uid)
+                elif await self._keep(workshop, uid, fetched):
+                    await call(session.done, uid)
+        if missed:  # somebody took them away, or the server does not give them out
+            for uid in missed.intersection(await call(session.fresh)):
+                self._refuse(uid, None)
+        return bool(fresh)
+
+    async def _keep(self, workshop: Workshop, uid: int, fetched: Fetched) -> bool:
+        try:
+            await keep(self._room, self._agency, workshop, fetched)
+        except Exception as error:
+            if isinstance(error, Transient) or (isinstance(error, PyMongoError) and is_transient(error)):
+                raise
+            self._refuse(uid, error)
+            return False
+        return True
+
+    def _refuse(self, uid: int, error: Exception | None) -> None:
+        self._refused.add(uid)
+        metrics.NOT_KEPT.labels(self._agency.code).inc()
+        get_logger().error("mail_not_kept", agency=self._agency.code, exc_info=error)
