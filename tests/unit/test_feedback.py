@@ -256,7 +256,8 @@ def test_whoever_is_asked_answers_and_is_asked_no_more() -> None:
     added = after(asked, feedback.added(asked, by(at(1)), CONTROL, "Thủ tục kiểm định"))
     assert render_question(added, {}).asked_on is None
     found = domain.Classified(State.PROPOSED, {"unit": UNIT})
-    assert after(asked, domain.amended(asked, by(), "Văn bản mới", "d", found, 2))["asked_on"] is None
+    change = domain.Amendment(2, at(1), "Văn bản mới", "d")
+    assert after(asked, domain.amended(asked, by(), change, lambda _: found))["asked_on"] is None
 
 
 def test_a_group_that_its_sender_did_not_know_is_given_once() -> None:
