@@ -79,7 +79,7 @@ class Desk:
 
     async def question(self, case: str, section: int = 1) -> Document:
         found = await store.questions_of_case(self.routing.questions.collection, SON_LA, UUID(case), sealed=True)
-        return next(q for q in found if q["section_no"] == section)
+        return next(q for q in found if q["section_no"] == section and q["source"] != "feedback")
 
     async def letters(self) -> list[str]:
         return [x["letter"]["kind"] for x in await self.routing.database["letters"].find({}).sort("_id").to_list(None)]
