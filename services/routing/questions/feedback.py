@@ -164,7 +164,7 @@ def asked(document: Document, acting: Acting, who: Who, wanted: str) -> Change:
     asking = letter(document, acting, LetterKind.FEEDBACK_ASKED, {"wanted": wanted.strip()})
     return note(
         document, acting, "question.asked_back.v1", todo=[asking],
-        asked_on=local_date(acting.now).isoformat(), asked={"at": acting.now, "by": acting.actor, "text": wanted.strip()},
+        asked_on=local_date(acting.now).isoformat(), remark=wanted.strip(),
     )  # fmt: skip
 
 
