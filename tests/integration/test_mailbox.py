@@ -12,6 +12,7 @@ import httpx
 import orjson
 import pytest
 from prometheus_client import REGISTRY
+from pymongo.errors import AutoReconnect
 
 from cli.browser import Page
 from contracts import topics
@@ -268,6 +269,33 @@ async def test_it_can_be_killed_at_any_moment(intake: Running, dovecot: Dovecot,
     async with reading(reader_of(intake, dovecot.box(user), holder="same host")):
         await all_marked(dovecot, user, len(corpus()))
     assert len(await kept(intake, len(corpus()))) == len(corpus())
+
+
+class _Away(MailStore):
+    """A database that is away when the first mail comes."""
+
+    seen: list[list[tuple[bytes, ...]]]
+    look: Callable[[], list[tuple[bytes, ...]]]
+
+    async def insert(self, document: Document) -> bool:
+        if not self.seen:
+            self.seen.append(await asyncio.to_thread(self.look))
+            raise AutoReconnect("away")
+        return await super().insert(document)
+
+
+async def test_what_cannot_be_kept_yet_is_not_marked(intake: Running, dovecot: Dovecot, user: str) -> None:
+    dovecot.maildir(user)
+    dovecot.deliver(user, {"1": corpus()["docx"]})
+    away = _Away(intake.database, intake.intake.files)
+    away.seen, away.look = [], lambda: dovecot.flags(user)
+    box = dovecot.box(user)
+    room = Mailroom(intake.intake, {"son-la": box}, away, LetterCases(intake.database))
+    reader = MailboxReader(room, intake.intake.agency("son-la"), Leases(intake.database, "a", 90), poll_seconds=30)
+    async with reading(reader):
+        await all_marked(dovecot, user, 1)
+    assert away.seen == [[()]]
+    assert len(await kept(intake, 1)) == 1
 
 
 class _Unable(ImapSession):
