@@ -47,7 +47,7 @@ from services.intake.groupcommit import GroupCommit
 from services.intake.mailbox import http as mailbox_http
 from services.intake.mailbox.reader import LEASE_SECONDS, MailboxReader
 from services.intake.mailbox.store import Leases, LetterCases, MailStore
-from services.intake.mailbox.usecases import Mailroom, keep_house
+from services.intake.mailbox.usecases import Mailroom, forget, keep_house
 from services.intake.moderation import http as moderation
 from services.intake.moderation.store import SPEC as HELD
 from services.intake.moderation.store import HeldStore
@@ -232,7 +232,7 @@ def _application(
             mailbox_http.router(mailroom, templates),
             surveys_desk.router(surveys, templates),
             moderation.router(intake, templates),
-            data_requests.router(intake, templates),
+            data_requests.router(intake, templates, partial(forget, mailroom)),
             feedback_api.router(feedback),
             feedback_entry.router(feedback, templates),
             entry.router(intake, templates),

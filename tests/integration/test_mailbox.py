@@ -19,7 +19,7 @@ from contracts import topics
 from contracts.envelope import Event
 from contracts.model import DeliveryState, LetterKind, RegistrationState
 from kit.auth import COOKIE, Role, Session, SessionCodec
-from kit.errors import Conflict
+from kit.errors import Invalid
 from kit.mongo import Document
 from services.intake.mailbox import domain, mime
 from services.intake.mailbox.imap import KEYWORD, Fetched, ImapSession
@@ -556,7 +556,7 @@ async def test_what_is_erased_is_gone_from_the_mail_as_well(intake: Running) -> 
     await intake.client.post(f"{here}/phieu/1", data=form_of(await intake.client.get(here), "phieu/1"))
     (registration,) = await intake.database["registrations"].find().to_list(None)
     room = room_of(intake)
-    with pytest.raises(Conflict):
+    with pytest.raises(Invalid):
         await forget(room, "son-la", registration["_id"])
     await intake.client.post(f"{here}/phieu/2/khong-phai", data={"csrf": csrf, "reason": "gửi trùng"})
     for _ in range(2):

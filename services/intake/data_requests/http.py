@@ -36,9 +36,9 @@ STEPS: Mapping[str, str] = {
 }
 
 
-def router(intake: Intake, templates: Templates) -> APIRouter:
+def router(intake: Intake, templates: Templates, forget: usecases.Forget) -> APIRouter:
     """`/{agency}/tiep-nhan/yeu-cau-du-lieu…`, for the office alone."""
-    desk = _Desk(intake, templates)
+    desk = _Desk(intake, templates, forget)
     routes = APIRouter(prefix="/{agency}/tiep-nhan/yeu-cau-du-lieu", include_in_schema=False)
     routes.get("")(desk.requests)
     routes.get("/{request_id}")(desk.request)
@@ -50,9 +50,10 @@ def router(intake: Intake, templates: Templates) -> APIRouter:
 
 
 class _Desk:
-    def __init__(self, intake: Intake, templates: Templates) -> None:
+    def __init__(self, intake: Intake, templates: Templates, forget: usecases.Forget) -> None:
         self._intake = intake
         self._templates = templates
+        self._forget = forget
 
     async def requests(self, request: Request, session: Office, agency: str, trang: int = 1) -> Response:  # noqa: ARG002
         """What is to be done, the most urgent first, and what has been done."""
@@ -114,7 +115,7 @@ class _Desk:
         """Handed over, or deleted now."""
 
         async def act(acting: Acting, _typed: Submitted) -> None:
-            await usecases.finish(self._intake, acting, request_id)
+            await usecases.finish(self._intake, acting, request_id, self._forget)
 
         return await self._act(request, session, agency, request_id, "xong", act)
 

@@ -1,5 +1,6 @@
 """What is done with requests about personal data: one function per command."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any, get_args
 from uuid import UUID
@@ -20,6 +21,8 @@ from services.intake.data_requests.domain import State, What
 from services.intake.documents import LETTER
 from services.intake.usecases import Intake
 
+Forget = Callable[[str, UUID], Awaitable[None]]
+"""Removes what other parts of intake keep of a registration: the mail that it came by."""
 LAW = "NĐ 356/2025"
 
 
@@ -74,10 +77,14 @@ def _last_moment(document: Document) -> datetime:
     return end - timedelta(seconds=1)
 
 
-async def finish(intake: Intake, acting: Acting, request: UUID) -> None:
-    """Carry out what was granted: a deletion is done here, a copy has been handed over. May be repeated after a crash."""
+async def finish(intake: Intake, acting: Acting, request: UUID, forget: Forget) -> None:
+    """Carry out what was granted: a deletion is done here, a copy has been handed over. May be repeated after a crash.
+
+    Raises `Invalid` while something that somebody else needs stands in the way of a deletion.
+    """
     document = await intake.requests.get(request, acting.agency)
     if document["what"] == "delete" and domain.state_of(document) in domain.AGREED:
+        await forget(acting.agency, document["registration"])
         await erase(intake, acting, document["registration"])
     await intake.requests.change(request, acting.agency, lambda d: domain.done(d, acting))
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from contracts.model import Channel, FileRef
 from kit.acting import Acting
 from kit.agency import Agency
-from kit.errors import Conflict, NotFound
+from kit.errors import Conflict, Invalid, NotFound
 from services.intake.domain import Entry, Submission, registration_id
 from services.intake.mailbox import domain, metrics
 from services.intake.mailbox.domain import Document, State
@@ -22,6 +22,10 @@ from services.intake.mailbox.workshop import Workshop
 from services.intake.usecases import Intake, Receipt, enter, receipt_of
 
 RAW = "message/rfc822"
+FORMS_WAIT = (
+    "Thư điện tử mà phiếu này đến theo còn phiếu khác chưa xử lý, nên chưa xóa được thư. "
+    "Xin xử lý thư đó ở mục Thư điện tử trước, rồi bấm lại."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ async def confirm(
 ) -> Receipt:
     """Make a form of the mail a registration, received when the mailbox had it (D3). Who confirms second gets the first one's.
 
-    Raises `NotFound` and as `services.intake.usecases.enter`.
+    A file that is not harmless stays in the mail alone. Raises `NotFound` and as `services.intake.usecases.enter`.
     """
     intake = room.intake
     document = await room.mails.get(acting.agency, mail)
@@ -133,8 +137,8 @@ async def confirm(
         return await receipt_of(intake, acting.agency, found["registration"])
     if document.get("emptied_at"):
         raise Conflict("mail emptied")
-    files = tuple(FileRef.model_validate(file) for file in domain.files_of(document, form))
-    submission = replace(submission, files=files)
+    files = [FileRef.model_validate(file) for file in domain.files_of(document, form)]
+    submission = replace(submission, files=await intake.attachments.harmless(files))
     entry = Entry(Channel.EMAIL, document["received_at"], incoming_number)
     key = domain.registration_key(mail, form)
     try:
@@ -194,14 +198,14 @@ async def empty(room: Mailroom, before: datetime) -> int:
 
 
 async def forget(room: Mailroom, agency: str, registration: UUID) -> None:
-    """Empty the mail from which a registration was made, for one that is erased; may be repeated. Raises `Conflict` while another
+    """Empty the mail from which a registration was made, for one that is erased; may be repeated. Raises `Invalid` while another
     form of that mail waits: it is somebody else's.
     """
     for mail in await room.mails.of_registration(agency, registration):
         if mail.get("emptied_at"):
             continue
         if mail["state"] == State.WAITING:
-            raise Conflict("mail has forms that wait")
+            raise Invalid({"": FORMS_WAIT})
         await _empty(room, mail)
 
 
