@@ -371,7 +371,7 @@ class QuestionStateData(Payload):
     answer: str | None = Field(None, description="The approved answer")
     public_question: str | None = Field(None, description="Wording for the public, without personal data, approved by a person")
     public_answer: str | None = None
-    published_on: date | None = Field(None, description="None while it is not public")
+    published_on: date | None = Field(None, description="Day of the first publication; stays when it is taken back")
     asked_on: date | None = Field(None, description="Since when the person is asked for more information (K2)")
     merged_into: UUID | None = None
     parent: UUID | None = None

@@ -62,7 +62,6 @@ def registration_fields(
         "late": placement.late,
         "announced": _announced(plan, placement) | {"decide_by": decide_by},
         "unrouted": recorded_at,
-        **({"files": [file.model_dump() for file in submission.files]} if submission.files else {}),
     }
 
 

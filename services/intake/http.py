@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from fastapi import APIRouter, Request
 from pymongo.errors import PyMongoError
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from kit.acting import Acting
 from kit.agency import Agency, WebField
@@ -106,6 +106,8 @@ class _Pages:
             attached = await self._intake.attachments.attach(agency, values["nonce"], submitted)
             if step is Step.SEND:
                 receipt = await self._register(profile, plan, submitted, values["nonce"], attached)
+                if receipt.document["status"] == "erased":  # the page of a receipt was loaded again
+                    return RedirectResponse(f"/{agency}/tra-cuu", 303)
                 return self._page(request, profile, "receipt.html", **receipt_context(profile, receipt))
             return await self._not_yet_sent(request, profile, plan, submitted, values, attached, step)
         except (TooMany, Invalid, Unavailable) as error:
@@ -198,6 +200,8 @@ class _Pages:
         code = parse_code(typed)
         document = await self._intake.registrations.by_code(agency, code_hash(code or typed))
         if (page := await self._feedback.tracking(request, profile, code_hash(code or typed), document)) is not None:
+            if document is not None:  # a registration that was made feedback: its sender's contact and data stay the sender's
+                self._tracking.sessions.keep(page, self._tracking.sessions.new(agency, document["_id"]))
             return page
         if document is None and (held := await self._intake.held.by_code(agency, code_hash(code or typed))) is not None:
             return self._page(request, profile, "moderation/tracking.html", document=held)

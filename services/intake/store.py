@@ -81,9 +81,9 @@ class RegistrationStore:
         """The registration, without its events."""
         return await self._collection.find_one({"_id": registration, "agency": agency}, {"events": 0})
 
-    async def has_file(self, key: str) -> bool:
-        """Whether a registration came with this file."""
-        query = {"files.key": key, "files.0": {"$exists": True}}
+    async def has_file(self, key: str, *, but: UUID | None = None) -> bool:
+        """Whether a registration, `but` one, came with this file."""
+        query = {"files.key": key, "files.0": {"$exists": True}, "_id": {"$ne": but}}
         return await self._collection.find_one(query, {"_id": 1}, hint="by_file") is not None
 
     async def alike(self, agency: str, plan: str, keys: Sequence[int], *, but: UUID, limit: int = 5) -> list[Document]:

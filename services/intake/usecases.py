@@ -263,7 +263,7 @@ async def receipt_of(intake: Intake, agency: str, registration: UUID) -> Receipt
     its registrant's alone.
     """
     document = await intake.registrations.by_id(agency, registration)
-    if document is None or document["channel"] in (Channel.WEB, Channel.API):
+    if document is None or document["status"] == "erased" or document["channel"] in (Channel.WEB, Channel.API):
         raise NotFound("registration")
     return Receipt(False, intake.code(registration), document)
 

@@ -48,8 +48,16 @@ def subscriptions(desk: Desk, staff: StaffProjection) -> list[Subscription]:
             await usecases.obey_erasure(desk, erased)
         await usecases.follow_corrections(desk, corrected)
 
-    async def feedback(events: Sequence[Event[Any]], _reject: Reject) -> None:
-        if erased := {UUID(event.subject): event.agency for event in events if event.type == FEEDBACK_ERASING}:
+    async def feedback(events: Sequence[Event[Any]], reject: Reject) -> None:
+        erased: dict[UUID, str] = {}
+        for event in events:
+            if event.type != FEEDBACK_ERASING:
+                continue
+            try:
+                erased[UUID(event.subject)] = event.agency
+            except ValueError:
+                reject(event, Permanent("subject is no feedback"))
+        if erased:
             await usecases.obey_erasure(desk, erased)
 
     async def accounts(events: Sequence[Event[Any]], _reject: Reject) -> None:

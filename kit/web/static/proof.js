@@ -39,6 +39,7 @@ function prove(box) {
   function begin() {
     if (!proving) {
       carried = false;
+      field.value = ""; // what is there may be spent
       say("working");
       proving = work().then(() => say("done"), giveUp).finally(() => { proving = null; });
     }

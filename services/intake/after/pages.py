@@ -24,7 +24,7 @@ from services.intake.usecases import Intake, section_titles
 DONE: Mapping[str, str] = {
     "sua": "Đã ghi nhận nội dung Ông/Bà sửa.",
     "bo-sung": "Đã ghi nhận nội dung Ông/Bà bổ sung.",
-    "lien-he": "Đã ghi nhận thông tin liên hệ mới. Các thư chưa gửi được gửi theo thông tin này.",
+    "lien-he": "Đã ghi nhận thông tin liên hệ mới. Thư nào chưa gửi thì được gửi theo thông tin này.",
     "cach-nhan": "Đã ghi nhận cách Ông/Bà muốn nhận thông tin.",
     "rut": "Đã ghi nhận việc Ông/Bà rút nội dung.",
     "tham-du": "Đã ghi nhận trả lời giấy mời của Ông/Bà.",

@@ -215,12 +215,13 @@ def _looked_at(name: str, content: bytes) -> tuple[str, str]:
     return domain.media_type(name, content), sha256(content).hexdigest()
 
 
-async def erase_files(files: FileStore, document: Mapping[str, Any]) -> None:
-    """Remove the content of a registration's attachments. The document's `files` are its eraser's to empty, after this: what is
-    cut off between the two is erased again by the same step.
+async def erase_files(files: FileStore, document: Mapping[str, Any], shared: Callable[[str], Awaitable[bool]]) -> None:
+    """Remove the content of a registration's attachments, but those that another one has too: of one mail with several forms. The
+    document's `files` are its eraser's to empty, after this: what is cut off between the two is erased again by the same step.
     """
     for file in document.get("files") or ():
-        await files.delete(file["key"])
+        if not await shared(file["key"]):
+            await files.delete(file["key"])
 
 
 def file_rows(files: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

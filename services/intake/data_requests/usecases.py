@@ -94,7 +94,7 @@ async def erase(intake: Intake, acting: Acting, registration: UUID) -> None:
     then what requests about it hold. Every step may be repeated.
     """
     document = await intake.outbox.get(registration, acting.agency)
-    await erase_files(intake.files, document)
+    await erase_files(intake.files, document, lambda key: intake.registrations.has_file(key, but=registration))
     await intake.outbox.change(registration, acting.agency, lambda d: after.erased(d, acting))
     await store.forget_person(intake.requests.collection, acting.agency, registration)
 

@@ -128,6 +128,6 @@ async def _keep(
 async def receipt_of(desk: FeedbackIntake, agency: str, feedback: UUID) -> Receipt:
     """The receipt of feedback that staff entered. Raises `NotFound`, for what came by itself as well."""
     document = await desk.store.by_id(agency, feedback)
-    if document is None or document["channel"] in (Channel.WEB, Channel.API):
+    if document is None or document["status"] == "erased" or document["channel"] in (Channel.WEB, Channel.API):
         raise NotFound("feedback")
     return Receipt(False, desk.intake.code(feedback), document)

@@ -68,7 +68,7 @@ async def keep_up(intake: Intake) -> None:
         await intake.held.remove(*await intake.registrations.known(waiting))
     if junk := await intake.held.ended_junk(now):
         for document in junk:
-            await erase_files(intake.files, document)
+            await erase_files(intake.files, document, intake.registrations.has_file)
         await intake.held.remove(*(document["_id"] for document in junk))
         get_logger().info("junk_erased", count=len(junk))
     await measure(intake)

@@ -74,9 +74,12 @@ def shown(slug: str) -> str:
     return f"{slug[:_GROUP]}-{slug[_GROUP:]}".lower()
 
 
+_GOES_ON_ELSEWHERE = frozenset({QuestionState.MERGED, QuestionState.TO_FEEDBACK, QuestionState.TO_DIALOGUE})
+
+
 def unit_of(questions: Iterable[QuestionStateData]) -> str | None:
     """The unit that a case's answers came from; None when there were several, or none."""
-    units = {question.unit for question in questions if question.state is not QuestionState.MERGED}
+    units = {question.unit for question in questions if question.state not in _GOES_ON_ELSEWHERE}
     return units.pop() if len(units) == 1 else None
 
 

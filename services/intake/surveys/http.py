@@ -63,8 +63,8 @@ class _Pages:
         values = with_nonce(submitted)
         link = _NOT_READ
         try:
-            link = await usecases.asked(self._surveys, profile, token)
             count_survey(self._surveys.limits, address_of(request.scope))
+            link = await usecases.asked(self._surveys, profile, token)
             typed = submitted.parse(SurveyForm)
             acting = Acting(profile.code, "respondent", self._surveys.clock(), current_trace())
             key, about = link.key(values["nonce"]), _chosen(link.about, typed)

@@ -10,7 +10,7 @@ from itertools import islice
 from uuid import UUID
 
 from contracts.letters import Result
-from contracts.model import CaseStatus, LetterState, QuestionState
+from contracts.model import CaseSource, CaseStatus, LetterState, QuestionState
 from kit.acting import Acting
 from kit.agency import Agency
 from kit.clock import local_date
@@ -70,9 +70,16 @@ async def _invite(routing: Routing, dialogue: Document, entry: Document) -> None
     ]
     for batch in _batches(cases):
         invited = [await _mark_invited(routing, dialogue, wave, case, entry) for case in batch]
-        url = _confirm_url(routing, agency)
         asked = [
-            letters.invitation(agency, dialogue, wave, case, _spoken(by_case, case, dialogue), entry["at"], confirm_url=url)
+            letters.invitation(
+                agency,
+                dialogue,
+                wave,
+                case,
+                _spoken(by_case, case, dialogue),
+                entry["at"],
+                confirm_url=_confirm_url(routing, agency, case),
+            )
             for case in invited
         ]
         await routing.letters.request(_acting(dialogue, entry), asked)
@@ -126,14 +133,18 @@ async def _tell_date(routing: Routing, dialogue: Document, entry: Document) -> N
     def letter(case: Document) -> LetterState:
         if entry["kind"] == "date_fixed":
             return letters.date_fixed(dialogue, case, entry)
-        return letters.rescheduled(agency, dialogue, case, entry, confirm_url=_confirm_url(routing, agency))
+        return letters.rescheduled(agency, dialogue, case, entry, confirm_url=_confirm_url(routing, agency, case))
 
     await _tell(routing, dialogue, entry, letter)
     await usecases.recount(routing, _acting(dialogue, entry), dialogue["_id"])
 
 
-def _confirm_url(routing: Routing, agency: Agency) -> str:
-    """Where a registrant says whether they come: intake's page for the tracking code. No code stands in an address."""
+def _confirm_url(routing: Routing, agency: Agency, case: Document) -> str:
+    """Where a registrant says whether they come: intake's page for the tracking code. No code stands in an address. Who sent
+    feedback answers by mail or telephone: that page only shows what became of it.
+    """
+    if case["source"] == CaseSource.FEEDBACK:
+        return ""
     return f"{routing.settings.public_url}/{agency.code}/tra-cuu"
 
 

@@ -758,7 +758,7 @@ def _known(document: Document, change: Amendment, pieces: Sequence[str], taken_a
     return fields if change.digest is None else fields | {"digest": change.digest}
 
 
-_TEXTS = ("text", "additions", "draft", "digest", "answer", "remark", "public_question", "public_answer", "published_on")
+_TEXTS = ("text", "additions", "draft", "digest", "answer", "remark", "asked_on", "public_question", "public_answer")
 _WITHOUT_TEXT = frozenset({"close_case", "tell_unit"})
 """Steps that say nothing of the person's; the others of an erased question are not done any more."""
 

@@ -116,7 +116,7 @@ def follow_up(question: Document, case: Document, agency: Agency, calendar: Work
         agency, acting, follow_up_id(question), case={**case, **belongs}, section=section, parent=question["_id"],
         registration_seq=case["registration_seq"], as_is=_proposed_again(question),
     )  # fmt: skip
-    carried = {name: question[name] for name in ("additions", "digest") if question.get(name)}
+    carried = {name: question[name] for name in ("additions", "additions_taken", "digest") if question.get(name)}
     if question.get("draft"):
         carried["draft"] = {key: value for key, value in question["draft"].items() if key != "stage"}
     more = first_clock(agency, calendar, acting.now) if becomes_feedback else {}

@@ -64,11 +64,13 @@ def published(document: Document, acting: Acting, who: Who, wording: Wording) ->
 
 
 def unpublished(document: Document, acting: Acting, who: Who, reason: str) -> Change:
-    """Taken back: it leaves the public site as soon as the event arrives there."""
+    """Taken back: it leaves the public site as soon as the event arrives there. The day of the first publication stays, since
+    the report of that day counted it.
+    """
     _check(document, who)
     if not is_public(document):
         raise Conflict("it is not public")
-    gone: dict[str, Any] = {"public_question": None, "public_answer": None, "published_on": None}
+    gone: dict[str, Any] = {"public_question": None, "public_answer": None}
     return note(document, acting, "question.unpublished.v1", reason=needs_reason(reason), **gone)
 
 

@@ -13,11 +13,12 @@ from starlette.responses import Response
 
 from contracts.model import FileRef
 from kit.auth import Session
-from kit.errors import NotFound
+from kit.errors import Forbidden, NotFound
 from kit.mongo import Document
 from kit.web.downloads import download
 from services.routing.questions import store, usecases
-from services.routing.questions.pages.desk import AtDesk, Desk, NamedReader, OfficeOrLeadership
+from services.routing.questions.pages.desk import SEES_ALL_UNITS, AtDesk, Desk, NamedReader, OpensCases
+from services.routing.questions.states import is_feedback
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,9 @@ def router(desk: Desk) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/phieu/{case_id}/tep/{file_id}")
-    async def of_case(session: OfficeOrLeadership, case_id: UUID, file_id: UUID) -> Response:
+    async def of_case(session: OpensCases, case_id: UUID, file_id: UUID) -> Response:
+        if not (session.has(*SEES_ALL_UNITS) or is_feedback(await store.case(desk.cases, session.agency, case_id))):
+            raise Forbidden("the control unit opens feedback alone")
         return await _hand_out(desk, session, case_id, file_id)
 
     @routes.get("/noi-dung/{question_id}/tep/{file_id}")
