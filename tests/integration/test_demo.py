@@ -2,27 +2,32 @@
 page that it leaves behind, as it is seen by each who may open it.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from playwright.async_api import Browser
 
+from cli.demo.book import Registrant
 from cli.demo.checks import Checks
 from cli.demo.command import stack_for_demo
 from cli.demo.context import Demo
 from cli.demo.journey import STEPS, Step, demo_on
-from contracts.model import Channel
+from contracts.model import Channel, QuestionState
 from tests.browser.judging import Judged
 from tests.browser.pages import survey
 from tests.stack import start_everything
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
 AGENCY = "son-la"
 STAFF = ("vanphong", "chanhvanphong", "khoahoc.chuyenvien", "khoahoc.truong", "giamdoc", "kstthc", "quantri")
 DESK = f"/{AGENCY}/can-bo/"
+REGISTRANT = "registrant"
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +60,44 @@ async def test_every_page_is_good_for_everybody(demo: Demo, browser: Browser, sc
         starts = {who: [DESK] for who in STAFF} | {"": [f"/{AGENCY}/", "/", "/api/docs"]}
         paper = next(r for r in demo.books[0].latecomers if r.channel is Channel.PAPER)
         starts["vanphong"] += [f"{DESK}den-sau-han", f"/{AGENCY}/tiep-nhan/{paper.page.rsplit('/', 1)[-1]}"]
+        person = next(r for r in demo.books[0].registrants if r.code and r.registered)
+        people[REGISTRANT] = await doors.enter_async_context(httpx.AsyncClient(base_url=demo.site))
+        await people[REGISTRANT].post(f"/{AGENCY}/tra-cuu", data={"code": person.code})
+        starts[REGISTRANT] = [f"/{AGENCY}/tra-cuu/phieu"]
+        starts["vanphong"].append(await asyncio.to_thread(leave_more, demo, person))
+        await eventually(lambda: answers(people[""], f"/{AGENCY}/hoi-dap/"))
         found = await survey(people, starts)
-        sessions = {who: [{"name": n, "value": v, "url": demo.site} for n, v in people[who].cookies.items()] for who in STAFF}
+        sessions = {
+            who: [{"name": n, "value": v, "url": demo.site} for n, v in client.cookies.items()] for who, client in people.items()
+        }
     judged = Judged(browser, demo.site, sessions, screens)
     await judged.look_at(found.pages)
     assert not found.broken, "\n".join(found.broken)
     assert not judged.report(), judged.report()
-    assert found.forgotten() == []
+    assert not found.forgotten(), "\n".join(found.forgotten())
+
+
+def leave_more(demo: Demo, person: Registrant) -> str:
+    """What the journey does not leave behind: a published answer, a request about personal data, and feedback typed in, whose
+    address is returned.
+    """
+    book = demo.books[0]
+    office = demo.office(book)
+    answered = next(c for c in person.contents if c.outcome is QuestionState.RESOLVED)
+    wording = {"public_question": "Thời hạn cấp giấy phép?", "public_answer": "Trong 15 ngày làm việc."}
+    office.submit(f"{answered.page}/cong-khai", "cong-khai", wording, having="public_question")
+    with demo.visitor() as registrant:
+        registrant.submit(f"/{AGENCY}/tra-cuu", "tra-cuu", {"code": person.code}, having="code")
+        registrant.submit(f"/{AGENCY}/tra-cuu/du-lieu", "du-lieu", {"what": "see"}, having="what")
+    typed = {"channel": "paper", "name": "Lò Thị Mẫu", "address": "Thành phố Sơn La", "phone": "0912345678", "group": "2"}
+    entered = f"/{AGENCY}/tiep-nhan/phan-anh"
+    page = office.submit(entered, "phan-anh", {**typed, "text": "Thời hạn kiểm định dài."}, having="text")
+    return str(urlsplit(page.url).path)
+
+
+async def answers(client: httpx.AsyncClient, link: str) -> bool:
+    """Whether the list of published answers leads to one."""
+    return f'href="{link}' in (await client.get(f"/{AGENCY}/hoi-dap")).text
 
 
 async def sign_in(demo: Demo, client: httpx.AsyncClient, who: str) -> None:
