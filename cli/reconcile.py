@@ -34,7 +34,7 @@ _SUMS = "received = routed = notified = reported; questions = ended + open + mer
 @dataclass(frozen=True, slots=True)
 class Found:
     """What each service holds: registrations, feedback and cases by id, questions by id, cases with a receipt, facts by id; and
-    what waits for the office before it is a registration.
+    what waits for the office before it is either.
     """
 
     registrations: Mapping[UUID, Document]
@@ -105,7 +105,7 @@ async def read(client: Client, prefix: str, agency: str | None) -> Found:
     questions = await rows("routing", "questions", {}, "case", "case_number", "state", "seq")
     cases = await rows("routing", "cases", {}, "case_number", "dialogue", "source", "questions", "seq")
     registrations = await rows("intake", "registrations", {}, "case_number", "dialogue")
-    held = await rows("intake", "held", {}, "dialogue", "held.state")
+    held = await rows("intake", "held", {}, "dialogue", "held.state", "held.what")
     feedback = await rows("intake", "feedback", {}, "case_number")
     return Found(
         registrations={row["_id"]: row for row in registrations},
@@ -175,9 +175,9 @@ def _question(result: Reconciled, found: Found, _id: UUID, question: Document) -
 
 
 def _held(result: Reconciled, found: Found, _id: UUID, held: Document) -> None:
-    if _id in found.registrations:  # released, or sent again with a proof: intake forgets what it held within seconds
+    if _id in found.registrations or _id in found.feedback:  # released, or sent again with a proof: forgotten within seconds
         return
-    line = _line(result, held["agency"], held)
+    line = _line(result, held["agency"], {**held, "source": held["held"]["what"]})
     junk = held["held"]["state"] == "junk"
     line.junk += junk
     line.held += not junk

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from contracts.model import CaseSource
 from kit.agency import load_agencies, load_calendars, load_emblems
 from kit.auth import STAFF_SPEC, StaffProjection
 from kit.clock import Clock, system_clock
@@ -71,7 +72,7 @@ from services.intake.surveys import documents as survey_documents
 from services.intake.surveys import http as surveys_http
 from services.intake.surveys.store import ANSWERS, POINTS, AnswerStore, PointStore
 from services.intake.surveys.usecases import Surveys
-from services.intake.usecases import Intake, publish_again, publish_unrouted
+from services.intake.usecases import Intake, Releases, publish_again, publish_unrouted
 
 HERE = Path(__file__).parent
 TEMPLATES = (HERE / "templates", *sorted(HERE.glob("*/templates")))
@@ -107,6 +108,14 @@ def bootstrap(
     )
     projections = Projections(database)
     registrations = RegistrationStore(outbox.collection)
+    feedback_outbox = Outbox(
+        database[FEEDBACK.name],
+        ServerClock(database),
+        source="intake",
+        render=feedback_documents.renderer(code),
+        subject=feedback_documents.subject,
+    )
+    feedback_store = RegistrationStore(feedback_outbox.collection)
     held = HeldStore(database[HELD.name])
     store = FileStore(files)
     attachments = Attachments(
@@ -136,10 +145,14 @@ def bootstrap(
         answers=Answers(database[QUESTIONS.name]),
         proofs=Proofs(database[PROOFS.name], secret, cost=settings.proof_cost, seconds=settings.proof_seconds),
         held=held,
+        releases={
+            CaseSource.REGISTRATION: Releases(outbox, registrations, documents.RECEIVED),
+            CaseSource.FEEDBACK: Releases(feedback_outbox, feedback_store, feedback_documents.RECEIVED),
+        },
         requests=requests_outbox(database, outbox_clock),
     )
     surveys = _surveys(intake, database)
-    feedback = _feedback(intake, database)
+    feedback = _feedback(intake, feedback_outbox, feedback_store)
     staff = StaffProjection(database[STAFF_SPEC.name])
     letters = LetterCases(database)
     mailroom = Mailroom(intake, settings.mailboxes, MailStore(database, intake.files), letters)
@@ -185,23 +198,17 @@ def _surveys(intake: Intake, database: Database) -> Surveys:
         projections=intake.projections,
         links=SurveyLinks(intake.settings.session_secret),
         limits=intake.limits,
+        proofs=intake.proofs,
     )
 
 
-def _feedback(intake: Intake, database: Database) -> FeedbackIntake:
+def _feedback(intake: Intake, outbox: Outbox, store: RegistrationStore) -> FeedbackIntake:
     """The part that takes feedback (K2): a collection of its own, the same classes as for registrations."""
     settings = intake.settings
-    outbox = Outbox(
-        database[FEEDBACK.name],
-        ServerClock(database),
-        source="intake",
-        render=feedback_documents.renderer(intake.code),
-        subject=feedback_documents.subject,
-    )
     commits = GroupCommit(
         outbox.collection, size=settings.group_size, in_flight=settings.groups_in_flight, queue=settings.group_queue
     )
-    return FeedbackIntake(intake, outbox, commits, RegistrationStore(outbox.collection), load_groups(settings.agencies_dir))
+    return FeedbackIntake(intake, outbox, commits, store, load_groups(settings.agencies_dir))
 
 
 async def _unrouted(feedback: FeedbackIntake) -> None:

@@ -15,5 +15,5 @@ FEEDBACK = Counter("intake_feedback_total", "Feedback by what became of the requ
 for _channel in (Channel.WEB, Channel.API):
     FEEDBACK.labels(_channel, "unavailable")
 PUBLISHED_AGAIN = Counter("intake_registrations_published_again_total", "What routing had not shown in time")
-HELD = Gauge("registrations_held", "Registrations that the office has to look at before they go on", ["agency"])
+HELD = Gauge("registrations_held", "Registrations and feedback that the office has to look at before they go on", ["agency"])
 HELD_OLDEST = Gauge("registrations_held_oldest_age_seconds", "Since when the oldest of them waits", ["agency"])

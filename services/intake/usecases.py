@@ -10,7 +10,7 @@ from uuid import UUID
 from prometheus_client import Counter
 from pymongo.errors import PyMongoError
 
-from contracts.model import Channel
+from contracts.model import CaseSource, Channel
 from kit.acting import Acting
 from kit.agency import Agency
 from kit.calendar import WorkCalendar
@@ -29,7 +29,7 @@ from services.intake.attachments.usecases import Attachments
 from services.intake.codes import code_hash
 from services.intake.documents import LETTER, RECEIVED, registration_fields
 from services.intake.domain import Entry, Placement, Plan, Submission, Window
-from services.intake.groupcommit import GroupCommit
+from services.intake.groupcommit import GroupCommit, Written
 from services.intake.metrics import PUBLISHED_AGAIN, REGISTRATIONS
 from services.intake.moderation.domain import hold
 from services.intake.moderation.store import HeldStore
@@ -42,6 +42,15 @@ EXPIRED = (
     "Trang đã mở quá lâu nên phần tự kiểm tra ngăn thư rác đã hết hạn. Nội dung Ông/Bà ghi vẫn còn trên trang này: "
     "xin Ông/Bà bấm gửi lần nữa."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """Where something that is held goes on: its collection, with the queries on it, and the event that announces it."""
+
+    outbox: Outbox
+    store: RegistrationStore
+    event: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +76,11 @@ class Intake:
     """Published answers."""
     proofs: Proofs
     held: HeldStore
+    releases: Mapping[CaseSource, Releases]
     requests: Outbox
     """Requests about personal data."""
     waiting: dict[str, int] = field(default_factory=dict)
-    """Held registrations by agency, as last counted."""
+    """How many are held, by agency, as last counted."""
 
     def agency(self, code: str) -> Agency:
         """Raises `NotFound` for an agency that is not ours."""
@@ -115,9 +125,7 @@ async def register(
         try:
             plan, placement = await _admitted(intake, agency, submission, entry)
             check_registration(intake.limits, submission)
-            doubt = await intake.proofs.judge(vouching, key) if vouching is not None else None
-            if doubt is Doubt.EXPIRED:
-                raise Invalid({"proof": EXPIRED})
+            doubt = await vouched(intake, vouching, key)
         except (Invalid, NotFound, TooMany):
             if (kept := await _kept_before(intake, agency, key, hashed, channel)) is None:
                 raise
@@ -183,9 +191,7 @@ async def _kept_before(intake: Intake, agency: Agency, key: str, hashed: bytes, 
     opening has changed since. Asked only where a request would be refused, so an accepted one costs no read. Raises `Conflict`.
     """
     registration = domain.registration_id(agency.code, key)
-    document = await intake.commits.stored(registration, hashed)
-    if document is None and channel is Channel.WEB:
-        document = await intake.held.stored(registration, hashed)
+    document = await stored(intake, intake.commits, registration, hashed, channel)
     if document is None:
         return None
     REGISTRATIONS.labels(channel, "repeated").inc()
@@ -225,8 +231,7 @@ async def _keep(
     fields |= {"payload_hash": hashed, "code_hash": code_hash(code), "alike": alike}
     document = await intake.outbox.new(registration, agency.code, fields, announcing(acting, fields))
     if doubt is not None:
-        held = await intake.held.keep(hold(document, doubt))
-        REGISTRATIONS.labels(entry.channel, "held" if held.created else "repeated").inc()
+        held = await hold_back(intake, CaseSource.REGISTRATION, document, doubt, REGISTRATIONS)
         return Receipt(held.created, code, held.document)
     written = await intake.commits.write(document)
     if written.created:
@@ -252,9 +257,34 @@ async def alike(intake: Intake, agency: str, key: str, submission: Submission) -
     return await intake.registrations.alike(agency, submission.plan, keys, but=domain.registration_id(agency, key))
 
 
-def announcing(acting: Acting, fields: Document, **changes: str) -> list[Act]:
-    """The acts that announce a registration and ask for its receipt."""
-    received = acting.act(RECEIVED, at=fields["received_at"], changes={"channel": fields["channel"], **changes})
+async def vouched(intake: Intake, vouching: Vouching | None, key: str) -> Doubt | None:
+    """Why the office has to look at a form that is otherwise right; None: for no reason, or a program sent it. `key` names the
+    submission. Raises `Invalid` when its challenge expired.
+    """
+    doubt = await intake.proofs.judge(vouching, key) if vouching is not None else None
+    if doubt is Doubt.EXPIRED:
+        raise Invalid({"proof": EXPIRED})
+    return doubt
+
+
+async def stored(intake: Intake, commits: GroupCommit, _id: UUID, hashed: bytes, channel: Channel) -> Document | None:
+    """The document of an equal request that was kept, or is held, as a public form may be. Raises `Conflict`."""
+    document = await commits.stored(_id, hashed)
+    if document is None and channel is Channel.WEB:
+        document = await intake.held.stored(_id, hashed)
+    return document
+
+
+async def hold_back(intake: Intake, what: CaseSource, document: Document, doubt: Doubt, counter: Counter) -> Written:
+    """Keep it durably without its events, until the office has looked at it. Raises `Conflict`."""
+    held = await intake.held.keep(hold(document, what, doubt))
+    counter.labels(document["channel"], "held" if held.created else "repeated").inc()
+    return held
+
+
+def announcing(acting: Acting, fields: Document, event: str = RECEIVED, **changes: str) -> list[Act]:
+    """The acts that announce what was received, and ask for its receipt."""
+    received = acting.act(event, at=fields["received_at"], changes={"channel": fields["channel"], **changes})
     return [received, acting.act(LETTER)]
 
 

@@ -10,7 +10,9 @@ import pytest_asyncio
 import uvicorn
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.intake import PLAN, Running, running_intake
+from services.intake.surveys.domain import Point
+from services.intake.surveys.store import POINTS, PointStore
+from tests.intake import NOW, PLAN, Running, running_intake
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
 ELSEWHERE = "so-khcn.example"
@@ -168,6 +170,30 @@ async def test_a_mistake_is_put_right_and_a_keyboard_never_meets_the_trap(site: 
     assert box is None or box["x"] + box["width"] < 0
     await send(page)
     assert await site.held() == before
+
+
+async def test_feedback_and_survey_are_proven_while_they_are_filled_in(site: Site, page: Page) -> None:
+    before = await site.held()
+    address = site.form().partition("/dang-ky/")[0]
+    await page.goto(f"{address}/phan-anh-kien-nghi")
+    await page.locator("[name=text]").fill("Đề nghị rút ngắn thời gian kiểm định.")
+    await page.get_by_label("Họ và tên").fill("Lò Văn Phản Ánh")
+    await page.locator("[name=address]").fill("Tổ 2, phường Tô Hiệu")
+    await page.locator("[name=phone]").fill("0912 345 679")
+    await page.locator("[name=consent]").check()
+    await page.get_by_role("button", name="Gửi phản ánh, kiến nghị").click()
+    await expect(page.locator("p.code")).to_be_visible()
+    assert await site.held() == before
+
+    point = Point("ACDEHKMN", "son-la", "van-phong", None, closed=False)
+    await PointStore(site.intake.database[POINTS.name]).make(point, NOW, "van.phong")
+    await page.goto(f"{address}/khao-sat/acde-hkmn")
+    await page.get_by_role("group", name="Thái độ").get_by_label("Rất hài lòng", exact=True).check()
+    await page.get_by_role("button", name="Gửi đánh giá").click()
+    await expect(page.get_by_role("heading", name="Cảm ơn Ông/Bà đã đánh giá")).to_be_visible()
+    stored = await site.intake.database["surveys"].find_one({})
+    assert stored is not None
+    assert "unproven" not in stored
 
 
 @pytest.mark.parametrize("way", ["no script", "no secure context"])

@@ -135,7 +135,7 @@ async def both(mongodb_url: str, kafka_bootstrap: str) -> AsyncIterator[Both]:
     await create_topics(kafka_bootstrap, TOPICS)
     async with (
         _routing(mongodb_url, kafka_bootstrap) as desk,
-        running_intake(mongodb_url, kafka_bootstrap=kafka_bootstrap, announced=False) as intake,
+        running_intake(mongodb_url, kafka_bootstrap=kafka_bootstrap, announced=False, proof_cost=0) as intake,
     ):
         plan = f"son-la-2026-{uuid4().hex[:6]}"
         closes_at, starts_at = NOW + timedelta(days=30), NOW + timedelta(days=40)

@@ -28,6 +28,7 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
 FORM = f"/son-la/dang-ky/{PLAN}"
+FEEDBACK = "/son-la/phan-anh-kien-nghi"
 QUEUE = "/son-la/tiep-nhan/cho-kiem-tra"
 HELD_WORDS = "Đang được kiểm tra trước khi chuyển"
 
@@ -44,8 +45,8 @@ def code_in(page: str) -> str:
     return found[1]
 
 
-async def proof(intake: Running) -> str:
-    form = Page(await intake.client.get(FORM)).form(having="altcha")
+async def proof(intake: Running, page: str = FORM) -> str:
+    form = Page(await intake.client.get(page)).form(having="altcha")
     form.prove()
     return form.value("altcha")
 
@@ -167,6 +168,10 @@ async def test_programs_are_asked_for_no_proof_and_nothing_is_looked_up_for_them
     headers = {"Idempotency-Key": "one"}
     for status in (201, 200):
         answer = await intake.client.post("/api/v1/son-la/registrations", json=api_body(), headers=headers)
+        assert answer.status_code == status
+    feedback = {"person": api_body()["person"] | {"address": "Tổ 2"}, "text": "Đề nghị", "consent_version": "2026-01"}
+    for status in (201, 200):
+        answer = await intake.client.post("/api/v1/son-la/feedback", json=feedback, headers=headers)
         assert answer.status_code == status
     unknown = api_body(altcha="x")
     refused = await intake.client.post("/api/v1/son-la/registrations", json=unknown, headers={"Idempotency-Key": "two"})
@@ -344,6 +349,115 @@ async def test_the_bar_says_how_many_wait(intake: Running) -> None:
     assert re.search(r'Chờ kiểm tra <span class="count">1<', page.text)
 
 
+# Feedback, by the same queue
+
+
+def feedback_form(**changes: str) -> dict[str, str]:
+    content = {"group": "7", "text": "Đề nghị rút ngắn thời gian kiểm định.", "procedure": "Kiểm định phương tiện đo"}
+    person = {"name": "Lò Văn Thử", "address": "Tổ 2, phường Tô Hiệu", "email": "thu@nguoi-dan.example"}
+    return {"nonce": "trang-phan-anh-cua-mot-nguoi", "consent": "2026-01", **content, **person} | changes
+
+
+async def feedback_counts(intake: Running) -> tuple[int, int]:
+    """Feedback, and what is held."""
+    return await intake.database["feedback"].count_documents({}), (await counts(intake))[1]
+
+
+@pytest.mark.parametrize("proved", [True, False])
+async def test_fifty_equal_feedback_forms_at_once_are_one(intake: Running, proved: bool) -> None:
+    sent = feedback_form(altcha=await proof(intake, FEEDBACK) if proved else "")
+    answers = await asyncio.gather(*(intake.client.post(FEEDBACK, data=sent) for _ in range(50)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({code_in(answer.text) for answer in answers}) == 1
+    told = ["kiểm tra phản ánh, kiến nghị trước khi chuyển" in answer.text for answer in answers]
+    assert set(told) == {not proved}
+    assert await feedback_counts(intake) == ((1, 0) if proved else (0, 1))
+
+
+async def test_feedback_with_a_proof_is_not_held_by_what_came_without_and_is_forgotten_there(intake: Running) -> None:
+    first = await intake.client.post(FEEDBACK, data=feedback_form())
+    second = await intake.client.post(FEEDBACK, data=feedback_form(altcha=await proof(intake, FEEDBACK)))
+    third = await intake.client.post(FEEDBACK, data=feedback_form())
+    assert code_in(first.text) == code_in(second.text) == code_in(third.text)
+    await keep_up(intake.intake)
+    assert await feedback_counts(intake) == (1, 0)
+
+
+async def test_feedback_whose_challenge_expired_comes_back_with_everything(intake: Running) -> None:
+    secret = intake.intake.settings.code_secret.get_secret_value().encode()
+    form = Page(await intake.client.get(FEEDBACK)).form(having="altcha")
+    form.challenge = Proofs(intake.database[PROOFS.name], secret, cost=1, seconds=-1).challenge()
+    form.prove()
+    page = await intake.client.post(FEEDBACK, data=feedback_form(altcha=form.value("altcha")))
+    assert page.status_code == 422
+    again = Page(page).form(having="altcha")
+    kept = feedback_form()
+    assert {name: again.value(name) for name in kept} == kept
+    assert (again.value("altcha"), " data-now>" in page.text) == ("", True)
+    assert "đã hết hạn" in unescape(page.text)
+    again.prove()
+    assert (await intake.client.post(FEEDBACK, data=dict(again.values))).status_code == 200
+    assert await feedback_counts(intake) == (1, 0)
+
+
+async def test_feedback_is_let_go_and_was_received_when_it_was_sent(intake: Running) -> None:
+    code = code_in((await intake.client.post(FEEDBACK, data=feedback_form())).text)
+    document = await held(intake)
+    assert (document["held"]["what"], "events" in document) == ("feedback", False)
+    page = await tracked(intake, code)
+    assert HELD_WORDS in page
+    assert "Phản ánh, kiến nghị số" in page
+    await keep_up(intake.intake)
+    assert HELD.labels("son-la")._value.get() == 1
+    sign_in(intake, Role.OFFICE)
+    queue = unescape((await intake.client.get(QUEUE)).text)
+    assert all(words in queue for words in (document["case_number"], document["text"], document["procedure"], "Lò Văn Thử"))
+    intake.clock.now = released_at = NOW + timedelta(minutes=10)
+    assert (await decide(intake, one=str(document["_id"]))).status_code == 303
+    assert await feedback_counts(intake) == (1, 0)
+    assert (await counts(intake))[0] == 0, "feedback is no registration"
+    stored = await intake.database["feedback"].find_one({})
+    assert stored is not None
+    assert (stored["_id"], stored["received_at"], stored["unrouted"]) == (document["_id"], NOW, released_at)
+    assert (stored["announced"], "held" in stored) == (document["announced"], False)
+
+    def events() -> list[Any]:
+        records = intake.published.of(topics.FEEDBACK) + intake.published.of(topics.INTAKE_LETTERS)
+        return [orjson.loads(value) for _, value in records]
+
+    async def both() -> bool:
+        return len(events()) == 2
+
+    await eventually(both)
+    received, letter = events()
+    assert [event["type"] for event in (received, letter)] == ["feedback.received.v1", "intake_letter.requested.v1"]
+    for event in (received, letter):
+        CATALOGUE[event["type"]].state.model_validate(event["data"])
+    assert received["data"]["received_at"].startswith("2026-03-10T02:30")
+    assert (letter["data"]["kind"], letter["data"]["fields"]["code"]) == ("feedback_receipt", code)
+    assert letter["data"]["requested_at"].startswith("2026-03-10T02:40")
+    assert HELD_WORDS not in await tracked(intake, code)
+    again = await intake.client.post(FEEDBACK, data=feedback_form())
+    assert code_in(again.text) == code
+    assert await feedback_counts(intake) == (1, 0)
+
+
+async def test_feedback_that_is_junk_says_why_and_is_erased(intake: Running) -> None:
+    code = code_in((await intake.client.post(FEEDBACK, data=feedback_form(trang_web="http://a.example"))).text)
+    document = await held(intake)
+    assert (document["held"]["why"], (await decide(intake, one="", chosen=str(document["_id"]), act="junk")).status_code) == (
+        "trap",
+        422,
+    )
+    await decide(intake, chosen=str(document["_id"]), act="junk", reason="Nội dung quảng cáo")
+    page = await tracked(intake, code)
+    assert "Văn phòng Sở không chuyển phản ánh, kiến nghị này" in page
+    assert "Lý do: Nội dung quảng cáo" in page
+    intake.clock.now = NOW + timedelta(days=31)
+    await keep_up(intake.intake)
+    assert await feedback_counts(intake) == (0, 0)
+
+
 # What anybody may learn
 
 
@@ -360,7 +474,7 @@ async def test_a_wrong_code_and_an_unknown_one_cost_the_same(intake: Running) ->
         done = intake.database["system.profile"].find({"command.filter.code_hash": {"$exists": True}}).sort("ts", 1)
         work.append([(op["ns"].split(".")[1], op["op"], op["docsExamined"], op["nreturned"]) async for op in done])
         await intake.database["system.profile"].drop()
-    assert work[0] == [("registrations", "query", 0, 0), ("held", "query", 0, 0)]
+    assert work[0] == [(name, "query", 0, 0) for name in ("registrations", "feedback", "held")]
     assert all(each == work[0] for each in work)
 
 

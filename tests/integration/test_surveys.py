@@ -16,6 +16,7 @@ import pytest_asyncio
 from pydantic import SecretStr
 from pymongo.errors import AutoReconnect
 
+from cli.browser import Page
 from contracts import topics
 from contracts.envelope import decode
 from contracts.events import models
@@ -49,7 +50,7 @@ LINKS = SurveyLinks(SecretStr("s" * 40))
 
 @pytest_asyncio.fixture(scope="module")
 async def intake(mongodb_url: str) -> AsyncIterator[Running]:
-    async with running_intake(mongodb_url, announced=False, fonts_dir=Path(".local/cache/fonts")) as running:
+    async with running_intake(mongodb_url, announced=False, proof_cost=1, fonts_dir=Path(".local/cache/fonts")) as running:
         yield running
 
 
@@ -138,6 +139,51 @@ async def test_the_unit_is_the_one_that_answered_the_case(intake: Running) -> No
     assert event["data"]["marks"] == stored["marks"]
     assert "Hoa" not in str(event)
     assert "case_number" not in event["data"]
+
+
+# A proof of work, which nobody must bring
+
+
+async def test_without_a_proof_an_answer_counts_is_marked_and_the_desk_told(intake: Running) -> None:
+    address = await code(intake)
+    page = Page(await intake.client.get(address))
+    sent = page.form(having="altcha")
+    assert "Phiếu vẫn được ghi nhận." in page.text
+    assert "Văn phòng Sở xem trước" not in page.text
+    sent.prove()
+    proven = form("trang-co-tu-kiem-tra", altcha=sent.value("altcha"), text="Có tự kiểm tra")
+    once_more = proven | {"nonce": "trang-khac-dung-lai-no", "text": "Dùng lại phần tự kiểm tra"}
+    for data in (proven, proven, once_more, form("trang-khong-tu-kiem-tra", text="Không tự kiểm tra")):
+        assert (await intake.client.post(address, data=data)).status_code == 200
+    rows = await intake.database["surveys"].find({"text": {"$regex": "tự kiểm tra$"}}).sort("text", 1).to_list(None)
+    assert [row.get("unproven") for row in rows] == [None, "spent", "no_proof"]
+
+    async def told() -> list[bytes]:
+        ids = {str(row["_id"]).encode() for row in rows}
+        found = [value for key, value in intake.published.of(topics.SURVEYS) if key in ids]
+        assert len(found) == 3
+        return found
+
+    assert not any(b"unproven" in value for value in await eventually(told))
+    count = await answers(intake, unproven={"$exists": True})
+    sign_in(intake, Role.OFFICE)
+    desk = await intake.client.get("/son-la/tiep-nhan/khao-sat/y-kien")
+    assert f"có {count} phiếu không qua phần tự kiểm tra" in desk.text
+    other = await intake.client.get("/son-la/tiep-nhan/khao-sat/y-kien?tu=2025-01-01&den=2025-12-31")
+    assert "không qua phần tự kiểm tra" not in other.text
+
+
+async def test_a_filled_trap_brings_the_survey_back_as_it_was_chosen(intake: Running) -> None:
+    before, address = await answers(intake), link(uuid4())
+    page = await intake.client.post(address, data=form(trang_web="http://a.example", text="Điền nhầm ô ẩn"))
+    assert page.status_code == 422
+    assert "xin Ông/Bà bấm “Gửi đánh giá” lần nữa" in page.text
+    assert await answers(intake) == before
+    again = Page(page).form(having="nonce")
+    kept = form(text="Điền nhầm ô ẩn", trang_web="")
+    assert {name: again.value(name) for name in kept} == kept
+    assert "Cảm ơn Ông/Bà đã đánh giá" in (await intake.client.post(address, data=dict(again.values))).text
+    assert await answers(intake) == before + 1
 
 
 # A link that opens nothing

@@ -56,10 +56,19 @@ def test_a_registration_that_routing_lacks_stands_under_the_dialogue_it_chose() 
 def test_what_is_held_or_junk_is_counted_beside_and_is_no_difference() -> None:
     row = {"agency": "son-la", "dialogue": "d1"}
     states = ("waiting", "released", "junk", "junk", "junk")
-    held: dict[UUID, Any] = {uuid4(): {**row, "held": {"state": state}} for state in states}
-    result = compare(found(held=held | {CASE: {**row, "held": {"state": "released"}}}))
+    held: dict[UUID, Any] = {uuid4(): {**row, "held": {"what": "registration", "state": state}} for state in states}
+    result = compare(found(held=held | {CASE: {**row, "held": {"what": "registration", "state": "released"}}}))
     assert result.differences == []
     assert dict(result.lines) == {("son-la", "d1"): Line(1, 1, 0, 1, 1, 0, 0, 1, 1, held=2, junk=3)}
+
+
+def test_feedback_that_is_held_is_counted_with_feedback() -> None:
+    row = {"agency": "son-la"}
+    held: dict[UUID, Any] = {uuid4(): {**row, "held": {"what": "feedback", "state": state}} for state in ("waiting", "junk")}
+    released = {uuid4(): {**row, "held": {"what": "feedback", "state": "released"}}}
+    known = {_id: {**row, "case_number": "SL-2"} for _id in released}
+    lines = compare(found(held=held | released, feedback=known)).lines
+    assert (lines["son-la", FEEDBACK].held, lines["son-la", FEEDBACK].junk) == (1, 1)
 
 
 def test_feedback_is_counted_as_received_and_routed() -> None:

@@ -95,7 +95,8 @@ class Pages:
         except Invalid as error:
             raise Invalid(_all_errors(profile, submitted, error.errors)) from None
         acting = Acting(profile.code, "registrant", self._intake.clock(), current_trace())
-        return await receive(self._desk, acting, web_key(nonce, domain.payload_hash(feedback)), feedback)
+        key = web_key(nonce, domain.payload_hash(feedback))
+        return await receive(self._desk, acting, key, feedback, vouching=submitted.vouching)
 
     async def tracking(
         self, request: Request, profile: Agency, hashed: bytes, registration: dict[str, Any] | None
@@ -151,7 +152,7 @@ class Pages:
             labels=LABELS,
             choice_pairs=choice_pairs,
             values=values,
-            errors={name: errors[name] for name in sorted(errors, key=_place)},
+            errors={name if name in LABELS else "": errors[name] for name in sorted(errors, key=_place)},
             warning=warning,
         )
 

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from contracts.model import Channel
+from contracts.model import CaseSource, Channel
 from kit import feedback as k2
 from kit.acting import Acting
 from kit.agency import Agency
 from kit.errors import Invalid, NotFound, TooMany
 from kit.feedback import FeedbackGroups
 from kit.outbox import Outbox
+from kit.web.forms import Vouching
+from kit.web.proof import Doubt
 from services.intake.codes import code_hash
-from services.intake.documents import LETTER
 from services.intake.domain import registration_id
 from services.intake.feedback import domain
 from services.intake.feedback.documents import RECEIVED, feedback_fields
@@ -20,7 +21,7 @@ from services.intake.groupcommit import GroupCommit
 from services.intake.metrics import FEEDBACK
 from services.intake.ratelimits import check_registration, count_registration
 from services.intake.store import RegistrationStore
-from services.intake.usecases import IN_FUTURE, Intake, Receipt, answering
+from services.intake.usecases import IN_FUTURE, Intake, Receipt, announcing, answering, hold_back, stored, vouched
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,19 @@ class FeedbackIntake:
 
 
 async def receive(
-    desk: FeedbackIntake, acting: Acting, key: str, feedback: Feedback, *, channel: Channel = Channel.WEB
+    desk: FeedbackIntake,
+    acting: Acting,
+    key: str,
+    feedback: Feedback,
+    *,
+    channel: Channel = Channel.WEB,
+    vouching: Vouching | None = None,
 ) -> Receipt:
     """Accept feedback that came by itself (web, API): durable when this returns.
 
-    The same `key` with the same content is one feedback. Raises `Invalid`, `NotFound` (agency), `Conflict` (the key was used for
-    other content), `TooMany` and `Unavailable` (not known to be kept: send it again).
+    The same `key` with the same content is one feedback. The public form's `vouching` decides whether it goes on at once or is
+    held until the office has looked at it. Raises `Invalid`, `NotFound` (agency), `Conflict` (the key was used for other
+    content), `TooMany` and `Unavailable` (not known to be kept: send it again).
     """
     limits = desk.intake.limits
     async with answering(desk.intake, channel, FEEDBACK):
@@ -50,11 +58,14 @@ async def receive(
             if errors := _errors(desk, feedback, domain.check(feedback, consent_version=agency.privacy.version)):
                 raise Invalid(errors)
             check_registration(limits, feedback)
+            doubt = await vouched(desk.intake, vouching, key)
         except (Invalid, TooMany):
             if (kept := await _kept_before(desk, agency, key, hashed, channel)) is None:
                 raise
             return kept
-        receipt = await _keep(desk, acting, agency, key, feedback, FeedbackEntry(channel, acting.now), hashed, ())
+        if doubt is not None and (kept := await _kept_before(desk, agency, key, hashed, channel)) is not None:
+            return kept
+        receipt = await _keep(desk, acting, agency, key, feedback, FeedbackEntry(channel, acting.now), hashed, (), doubt)
         if receipt.created:
             count_registration(limits, feedback)
         return receipt
@@ -84,7 +95,7 @@ def _errors(desk: FeedbackIntake, feedback: Feedback, errors: dict[str, str]) ->
 async def _kept_before(desk: FeedbackIntake, agency: Agency, key: str, hashed: bytes, channel: Channel) -> Receipt | None:
     """The receipt of an equal request that was kept before; asked only where a request would be refused. Raises `Conflict`."""
     _id = registration_id(agency.code, key)
-    document = await desk.commits.stored(_id, hashed)
+    document = await stored(desk.intake, desk.commits, _id, hashed, channel)
     if document is None:
         return None
     FEEDBACK.labels(channel, "repeated").inc()
@@ -100,8 +111,11 @@ async def _keep(
     entry: FeedbackEntry,
     hashed: bytes,
     incomplete: tuple[str, ...],
+    doubt: Doubt | None = None,
 ) -> Receipt:
-    """One durable write: the feedback with the events that announce it and ask for its receipt."""
+    """One durable write: the feedback with the events that announce it and ask for its receipt; with a doubt, the same without
+    events, among what is held.
+    """
     intake = desk.intake
     _id = registration_id(agency.code, key)
     code = intake.code(_id)
@@ -116,9 +130,12 @@ async def _keep(
         forward_by=k2.forward_due(agency, calendar, entry.received_at),
         answer_by=k2.answer_due(agency, calendar, entry.received_at, entry.outside_due),
     )
-    acts = [acting.act(RECEIVED, at=entry.received_at, changes={"channel": entry.channel}), acting.act(LETTER)]
-    identity = {"payload_hash": hashed, "code_hash": code_hash(code)}
-    written = await desk.commits.write(await desk.outbox.new(_id, agency.code, fields | identity, acts))
+    fields |= {"payload_hash": hashed, "code_hash": code_hash(code)}
+    document = await desk.outbox.new(_id, agency.code, fields, announcing(acting, fields, RECEIVED))
+    if doubt is not None:
+        held = await hold_back(intake, CaseSource.FEEDBACK, document, doubt, FEEDBACK)
+        return Receipt(held.created, code, held.document)
+    written = await desk.commits.write(document)
     if written.created:
         desk.outbox.offer(written.document)
     FEEDBACK.labels(entry.channel, "created" if written.created else "repeated").inc()

@@ -1,1 +1,1 @@
-"""The moderated queue: registrations that may come from a machine are kept, and go on when the office has looked at them."""
+"""The moderated queue: what may come from a machine is kept, and goes on when the office has looked at it."""

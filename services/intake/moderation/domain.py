@@ -1,10 +1,11 @@
-"""What becomes of a registration that is held: who decides what, and what is then true of it. Pure.
+"""What becomes of a registration, or feedback, that is held: who decides what, and what is then true of it. Pure.
 
-A held registration is its whole document as `services.intake.documents` describes it, but without events: as long as the office
-has not released it, it is no registration, so that nothing can publish it. Beside that it has `held`:
+It is its whole document as `services.intake.documents` or `services.intake.feedback.documents` describes it, but without events:
+as long as the office has not released it, it is none yet, so that nothing can publish it. Beside that it has `held`:
 
+- `what`    it is (`CaseSource`): a registration, or feedback
 - `why`     the doubt (`kit.web.proof.Doubt`)
-- `state`   waiting, released (its registration is being made) or junk
+- `state`   waiting, released (it is being made what it is) or junk
 - `by`, `at`, `reason`  who decided, when, and of junk why
 - `erase_after`  when junk is erased
 """
@@ -14,13 +15,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from contracts.model import CaseSource
 from kit.acting import Acting
 
 Document = dict[str, Any]
 
 
 class Held(StrEnum):
-    """Where a held registration stands."""
+    """Where something held stands."""
 
     WAITING = "waiting"
     RELEASED = "released"
@@ -32,10 +34,10 @@ RELEASABLE = (Held.WAITING, Held.JUNK)
 """Junk too: a mistake is put right as long as it is kept."""
 
 
-def hold(document: Mapping[str, Any], why: str) -> Document:
-    """A registration's document, as it would be inserted, as one that waits for the office."""
+def hold(document: Mapping[str, Any], what: CaseSource, why: str) -> Document:
+    """A document, as it would be inserted, as one that waits for the office."""
     kept = {name: value for name, value in document.items() if name not in _OF_OUTBOX}
-    return kept | {"held": {"why": why, "state": Held.WAITING}}
+    return kept | {"held": {"what": what, "why": why, "state": Held.WAITING}}
 
 
 def release(acting: Acting) -> Document:
@@ -55,8 +57,8 @@ def releasing(document: Document) -> Acting:
     return Acting(document["agency"], held["by"], held["at"], held["trace"])
 
 
-def registration(document: Document, released_at: datetime) -> Document:
-    """The fields of the registration that a released one becomes: received when it was sent, known and waited for from now on."""
+def received(document: Document, released_at: datetime) -> Document:
+    """The fields of what a released one becomes: received when it was sent, known and waited for from now on."""
     own = {name: value for name, value in document.items() if name not in ("_id", "agency", "held")}
     steps = [{**step, "known_at": released_at} for step in own["steps"]]
     return own | {"steps": steps, "unrouted": released_at}

@@ -34,7 +34,7 @@ _DONE = {
 
 
 class Decision(Input):
-    """What the office sends: one registration to let go, or those chosen to let go or to set aside."""
+    """What the office sends: one to let go, or those chosen to let go or to set aside."""
 
     one: UUID | None = None
     chosen: list[UUID] = []

@@ -35,7 +35,7 @@ class Waiting:
 
 
 class HeldStore:
-    """Held registrations. Writes are durable as a registration's are."""
+    """Held registrations and feedback. Writes are durable as a registration's are."""
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
@@ -60,7 +60,7 @@ class HeldStore:
         return document
 
     async def by_code(self, agency: str, code_hash: bytes) -> Document | None:
-        """The held registration of a tracking code."""
+        """What is held under a tracking code."""
         return await self._collection.find_one({"agency": agency, "code_hash": code_hash})
 
     async def listed(self, agency: str, state: Held, limit: int) -> list[Document]:
@@ -87,11 +87,11 @@ class HeldStore:
         return await found.to_list(limit)
 
     async def remove(self, *ids: UUID) -> None:
-        """Forget them: they are registrations."""
+        """Forget them: they went on, or their time is over."""
         await self._collection.delete_many({"_id": {"$in": list(ids)}})
 
     async def has_file(self, key: str) -> bool:
-        """Whether a held registration came with this file."""
+        """Whether something held came with this file."""
         query = {"files.key": key, "files.0": {"$exists": True}}
         return await self._collection.find_one(query, {"_id": 1}, hint="by_file") is not None
 

@@ -1,4 +1,4 @@
-"""What the office decides about held registrations, one function per command, and what follows from it."""
+"""What the office decides about what is held, one function per command, and what follows from it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -21,7 +21,7 @@ NONE_CHOSEN = "Xin đánh dấu ít nhất một phiếu."
 
 
 async def release(intake: Intake, acting: Acting, chosen: Sequence[UUID]) -> int:
-    """Let them go on: each becomes a registration, received when it was sent (D3), and its receipt is written.
+    """Let them go on: each becomes a registration, or feedback, received when it was sent (D3), and its receipt is written.
 
     Returns how many; the others were decided by somebody else meanwhile. Raises `Invalid` when none is chosen.
     """
@@ -31,7 +31,7 @@ async def release(intake: Intake, acting: Acting, chosen: Sequence[UUID]) -> int
     for _id in chosen:
         document = await intake.held.decide(acting.agency, _id, RELEASABLE, domain.release(acting))
         if document is not None:
-            await _register(intake, document)
+            await _go_on(intake, document)
             done += 1
     await measure(intake)
     return done
@@ -51,7 +51,7 @@ async def set_aside(intake: Intake, acting: Acting, chosen: Sequence[UUID], reas
     done = 0
     for _id in chosen:
         if await intake.held.decide(acting.agency, _id, (Held.WAITING,), decision) is not None:
-            get_logger().info("registration_set_aside", registration=str(_id), by=acting.actor)
+            get_logger().info("held_set_aside", held=str(_id), by=acting.actor)
             done += 1
     await measure(intake)
     return done
@@ -63,9 +63,10 @@ async def keep_up(intake: Intake) -> None:
     """
     now = intake.clock()
     for document in await intake.held.released_before(now - _CUT_OFF_AFTER):
-        await _register(intake, document)
+        await _go_on(intake, document)
     if waiting := await intake.held.oldest(_LOOKED_UP):
-        await intake.held.remove(*await intake.registrations.known(waiting))
+        for released in intake.releases.values():
+            await intake.held.remove(*await released.store.known(waiting))
     if junk := await intake.held.ended_junk(now):
         for document in junk:
             await erase_files(intake.files, document, intake.registrations.has_file)
@@ -87,11 +88,13 @@ async def measure(intake: Intake) -> None:
             intake.waiting[agency] = row.count
 
 
-async def _register(intake: Intake, document: Document) -> None:
-    """Make the registration, then forget what was held: cut off in between, it is done once more, to the same effect."""
+async def _go_on(intake: Intake, document: Document) -> None:
+    """Make it what it is, then forget what was held: cut off in between, it is done once more, to the same effect."""
+    what, why = document["held"]["what"], document["held"]["why"]
+    outbox, event = intake.releases[what].outbox, intake.releases[what].event
     acting = domain.releasing(document)
-    fields = domain.registration(document, acting.now)
-    acts = announcing(acting, fields, held=document["held"]["why"])
-    await intake.outbox.insert(await intake.outbox.new(document["_id"], acting.agency, fields, acts))
+    fields = domain.received(document, acting.now)
+    acts = announcing(acting, fields, event, held=why)
+    await outbox.insert(await outbox.new(document["_id"], acting.agency, fields, acts))
     await intake.held.remove(document["_id"])
-    get_logger().info("registration_released", registration=str(document["_id"]), by=acting.actor)
+    get_logger().info("held_released", held=str(document["_id"]), what=what, by=acting.actor)

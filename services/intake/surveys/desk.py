@@ -133,6 +133,7 @@ class _Desk:
             status=422 if errors else 200,
             rows=rows,
             total=total,
+            unproven=await self._surveys.answers.unproven(profile.code, period.start, period.end),
             page=page,
             pages=-(-total // PAGE),
             period=period,

@@ -16,6 +16,10 @@ _GROUP = 4
 NO_MARK = "Xin Ông/Bà cho ý kiến về ít nhất một mục."
 NO_UNIT = "Đơn vị này không có trong danh sách. Xin chọn lại."
 NO_PROCEDURE = "Thủ tục này không có trong danh mục. Xin chọn lại."
+TRAPPED = (
+    "Một ô ẩn chỉ để ngăn thư rác đã được điền, có thể do trình duyệt tự điền, nên phiếu chưa được ghi nhận. Ô ấy nay đã được "
+    "xóa trống: xin Ông/Bà bấm “Gửi đánh giá” lần nữa."
+)
 IN_THE_FUTURE = "Ngày ghi phiếu ở trong tương lai. Xin kiểm tra lại."
 
 

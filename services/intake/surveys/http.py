@@ -68,7 +68,7 @@ class _Pages:
             typed = submitted.parse(SurveyForm)
             acting = Acting(profile.code, "respondent", self._surveys.clock(), current_trace())
             key, about = link.key(values["nonce"]), _chosen(link.about, typed)
-            first = await usecases.give(self._surveys, acting, about, key, typed.answers())
+            first = await usecases.give(self._surveys, acting, about, key, typed.answers(), submitted.vouching)
         except (NotFound, Expired, Closed) as error:
             return self._no_survey(request, profile, error)
         except Invalid as error:

@@ -18,6 +18,7 @@ from services.intake.surveys.domain import Point
 ANSWERS = spec(
     "surveys",
     IndexModel([("agency", 1), ("given_at", -1)], name="with_text", partialFilterExpression={"text": {"$exists": True}}),
+    IndexModel([("agency", 1), ("given_at", -1)], name="unproven", partialFilterExpression={"unproven": {"$exists": True}}),
 )
 POINTS = CollectionSpec(
     "survey_points",
@@ -51,6 +52,11 @@ class AnswerStore:
         total = await self._collection.count_documents(query)
         rows = self._collection.find(query, {"events": 0}).sort([("given_at", DESCENDING), ("_id", 1)])
         return await rows.skip((page - 1) * PAGE).limit(PAGE).to_list(PAGE), total
+
+    async def unproven(self, agency: str, start: datetime, end: datetime) -> int:
+        """How many of the answers of that time came without a good proof of work."""
+        query = {"agency": agency, "given_at": {"$gte": start, "$lt": end}, "unproven": {"$exists": True}}
+        return await self._collection.count_documents(query)
 
 
 class PointStore:

@@ -20,6 +20,8 @@ from kit.mongo import is_transient
 from kit.outbox import Outbox
 from kit.procedures import procedures_of
 from kit.surveylinks import SurveyLinks
+from kit.web.forms import Vouching
+from kit.web.proof import Doubt, Proofs
 from services.intake.codes import ALPHABET
 from services.intake.settings import IntakeSettings
 from services.intake.store import Projections
@@ -42,6 +44,7 @@ class Surveys:
     projections: Projections
     links: SurveyLinks
     limits: Limits
+    proofs: Proofs
 
     def agency(self, code: str) -> Agency:
         """Raises `NotFound` for an agency that is not ours."""
@@ -93,15 +96,20 @@ async def is_answered(surveys: Surveys, agency: Agency, link: Asked) -> bool:
         return await surveys.answers.is_given(agency.code, domain.answer_id(agency.code, link.key("")))
 
 
-async def give(surveys: Surveys, acting: Acting, about: About, key: str, answers: Answers) -> bool:
+async def give(surveys: Surveys, acting: Acting, about: About, key: str, answers: Answers, vouching: Vouching) -> bool:
     """Keep an answer that came by a link: durable when this returns. False: one with this key was kept before, and stays.
 
-    Raises `Invalid`, and `Unavailable` when it is not known to be kept.
+    One without a proof of work counts like any other and is marked; a filled trap brings the form back. Raises `Invalid`, and
+    `Unavailable` when it is not known to be kept.
     """
     agency = surveys.agency(acting.agency)
     if errors := domain.check(answers, about, procedures=procedures_of(agency)):
         raise Invalid(errors)
-    return await _keep(surveys, acting, about, key, answers, acting.now)
+    async with _answering(surveys):
+        doubt = await surveys.proofs.judge(vouching, f"survey:{agency.code}/{key}")
+    if doubt is Doubt.TRAP:
+        raise Invalid({"": domain.TRAPPED})
+    return await _keep(surveys, acting, about, key, answers, acting.now, doubt)
 
 
 async def enter(surveys: Surveys, acting: Acting, about: About, key: str, answers: Answers, given_at: datetime) -> bool:
@@ -115,9 +123,17 @@ async def enter(surveys: Surveys, acting: Acting, about: About, key: str, answer
     return await _keep(surveys, acting, about, key, answers, given_at)
 
 
-async def _keep(surveys: Surveys, acting: Acting, about: About, key: str, answers: Answers, given_at: datetime) -> bool:
+async def _keep(
+    surveys: Surveys,
+    acting: Acting,
+    about: About,
+    key: str,
+    answers: Answers,
+    given_at: datetime,
+    doubt: Doubt | None = None,
+) -> bool:
     async with _answering(surveys):
-        fields = answer_fields(about, answers, given_at=given_at, recorded_at=acting.now)
+        fields = answer_fields(about, answers, given_at=given_at, recorded_at=acting.now, unproven=doubt)
         acts = [acting.act(GIVEN, at=given_at)]
         document = await surveys.outbox.new(domain.answer_id(acting.agency, key), acting.agency, fields, acts)
         return await surveys.outbox.insert(document)
