@@ -47,14 +47,14 @@ async def publish(publisher: KafkaPublisher, *events: Event[Payload]) -> None:
         await publisher.publish(CATALOGUE[one.type].topic, one.subject.encode(), one.encode())
 
 
-async def read(bootstrap: str, topic: Topic, case_number: str) -> Event[Payload]:
-    """The first event of this registration in the topic."""
+async def read(bootstrap: str, topic: Topic, registration: UUID) -> Event[Payload]:
+    """The first event of this registration, or of a letter about it, in the topic."""
     consumer = AIOKafkaConsumer(topic.name, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     async with consumer:
         async for record in consumer:
             with contextlib.suppress(Undecodable):  # the topic is shared with tests of what is no event
                 found = decode(record.value, models(topic))
-                if found.data.case_number == case_number:
+                if str(registration) in (found.subject, str(getattr(found.data, "case", ""))):
                     return found
     raise AssertionError("the topic ended")
 
@@ -84,10 +84,13 @@ async def test_what_routing_announces_is_shown_and_what_is_registered_is_told(mo
         assert answer.status_code == 201, answer.text
         number, code = answer.json()["case_number"], answer.json()["tracking_code"]
 
-        received = await read(kafka_bootstrap, topics.REGISTRATIONS, number)
+        kept = await intake.database["registrations"].find_one({"case_number": number})
+        assert kept is not None
+        registration: UUID = kept["_id"]
+        received = await read(kafka_bootstrap, topics.REGISTRATIONS, registration)
         assert isinstance(received.data, RegistrationState)
         assert received.data.plan == plan_id
-        asked = await read(kafka_bootstrap, topics.INTAKE_LETTERS, number)
+        asked = await read(kafka_bootstrap, topics.INTAKE_LETTERS, registration)
         assert isinstance(asked.data, LetterState)
         assert asked.subject == str(letter_id("son-la", asked.data.letter_key))
         assert asked.data.fields["code"] == code

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.stack
 
 ONLY_IN_TROUBLE = frozenset({"ALERTS", "event_publish_failures_total"})
 """Metrics without a series as long as nothing goes wrong."""
+WHERE_A_MAILBOX_IS_READ = frozenset({"MailboxNotRead", "MailboxMailNotKept", "MailboxOld"})
+"""Alerts on metrics that an agency without a mailbox does not have."""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +72,8 @@ async def test_every_query_of_the_dashboard_is_taken_and_shows_something(server:
 
 async def test_every_rule_is_evaluated_on_something(server: Prometheus) -> None:
     assert {rule["name"]: rule["health"] for rule in server.rules()} == {rule["alert"]: "ok" for rule in alerts()}
-    assert [rule["alert"] for rule in alerts() if not server.ask(_measured(rule["expr"]))] == []
+    silent = [rule["alert"] for rule in alerts() if not server.ask(_measured(rule["expr"]))]
+    assert [alert for alert in silent if alert not in WHERE_A_MAILBOX_IS_READ] == []
 
 
 def _measured(expression: str) -> str:
