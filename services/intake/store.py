@@ -81,6 +81,11 @@ class RegistrationStore:
         """The registration, without its events."""
         return await self._collection.find_one({"_id": registration, "agency": agency}, {"events": 0})
 
+    async def by_number(self, agency: str, case_number: str) -> UUID | None:
+        """Its id, by the number that staff and letters name it by."""
+        found = await self._collection.find_one({"agency": agency, "case_number": case_number}, {"_id": 1})
+        return found["_id"] if found else None
+
     async def has_file(self, key: str, *, but: UUID | None = None) -> bool:
         """Whether a registration, `but` one, came with this file."""
         query = {"files.key": key, "files.0": {"$exists": True}, "_id": {"$ne": but}}

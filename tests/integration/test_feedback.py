@@ -19,6 +19,7 @@ from kit.auth import COOKIE, Role
 from kit.kafka import create_topics
 from kit.mongo import Document
 from services.intake.codes import parse_code
+from services.intake.feedback.usecases import NO_SUCH_NUMBER
 from services.routing.bootstrap import application, bootstrap
 from services.routing.settings import RoutingSettings
 from services.routing.store import SPECS
@@ -306,18 +307,21 @@ async def test_what_is_missing_is_said_and_nothing_typed_is_lost(both: Both, mis
     assert "Kiểm định phương tiện đo" in answer.text
 
 
-async def test_the_counter_notes_what_came_from_the_province_with_its_day(both: Both) -> None:
+def at_counter(both: Both, role: Role) -> tuple[httpx.AsyncClient, str]:
+    """The browser of somebody at intake's counter, and the token of its forms."""
     app = both.intake.app
     app.state.staff_gate = replace(app.state.staff_gate, directory=EverybodyIsCurrent())
-    codec, session = app.state.staff_gate.codec, both.desk.session(Role.CONTROL)
-    client = httpx.AsyncClient(
-        transport=httpx.ASGITransport(app),
-        base_url="http://tiep-nhan.example",
-        cookies={COOKIE: codec.encode(session, both.intake.clock())},
-    )
+    codec, session = app.state.staff_gate.codec, both.desk.session(role)
+    cookies = {COOKIE: codec.encode(session, both.intake.clock())}
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tiep-nhan.example", cookies=cookies)
+    return client, codec.csrf(session.id)
+
+
+async def test_the_counter_notes_what_came_from_the_province_with_its_day(both: Both) -> None:
+    client, csrf = at_counter(both, Role.CONTROL)
     address = f"/{SON_LA}/tiep-nhan/phan-anh"
     assert "Tiếp nhận phản ánh, kiến nghị" in (await client.get(address)).text
-    paper = form(nonce=uuid4().hex, name="Mùa A Thử", address="", phone="", consent="") | {"csrf": codec.csrf(session.id)}
+    paper = form(nonce=uuid4().hex, name="Mùa A Thử", address="", phone="", consent="") | {"csrf": csrf}
     came = {"channel": "post", "received_on": "09/3/2026", "received_time": "16:00", "incoming_number": "55"}
     assert (await client.post(address, data=paper | came | {"channel": "web"})).status_code == 422
     province = {"outside_number": "12/VP-KSTT", "outside_due": "13/3/2026"}
@@ -363,3 +367,30 @@ async def test_a_registration_is_tracked_as_before(both: Both) -> None:
     answer = await both.intake.client.post(f"/{SON_LA}/dang-ky/{both.plan}", data=web_form(nonce=uuid4().hex))
     code = code_of(answer.text)
     assert "Phiếu đăng ký số" in await both.tracking(code)
+
+
+async def test_feedback_is_erased_everywhere_at_its_senders_request(both: Both) -> None:
+    code = await both.receive(name="Lường Văn Xóa", text="Xin xóa nội dung này.")
+    found = await both.intake.database["feedback"].find_one({"person.name": "Lường Văn Xóa"})
+    assert found is not None
+    case = await both.case(found["case_number"])
+    erase = f"/{SON_LA}/tiep-nhan/phan-anh/xoa"
+    office, csrf = at_counter(both, Role.OFFICE)
+    unconfirmed = await office.post(erase, data={"csrf": csrf, "number": found["case_number"]})
+    assert (unconfirmed.status_code, found["case_number"] in unconfirmed.text) == (422, True)
+    unknown = await office.post(erase, data={"csrf": csrf, "number": "SL-0", "confirmed": "1"})
+    assert (unknown.status_code, NO_SUCH_NUMBER in unknown.text) == (422, True)
+    for _ in range(2):
+        answer = await office.post(erase, data={"csrf": csrf, "number": found["case_number"], "confirmed": "1"})
+        assert answer.status_code == 303
+    kept = await both.intake.database["feedback"].find_one({"_id": found["_id"]})
+    assert kept is not None
+    assert (kept["status"], kept["text"], "person" in kept) == ("erased", "", False)
+    assert len(kept["events"]) == 3
+
+    async def gone() -> bool:
+        routed = [await both.case(found["case_number"]), *await both.questions(case["_id"])]
+        return "Lường Văn Xóa" not in str(routed) and "Xin xóa nội dung này." not in str(routed)
+
+    await eventually(gone)
+    await both.tracking(code)

@@ -12,13 +12,16 @@ from uuid import UUID
 from contracts.envelope import Payload
 from contracts.letters import FeedbackReceiptFields
 from contracts.model import CaseSource, FeedbackState, LetterKind, LetterState, Recipient
+from kit.acting import Acting
 from kit.calendar import Deadline
 from kit.letters import letter_id
+from kit.outbox import Change, step
 from services.intake.documents import LETTER, letter_ways
 from services.intake.feedback.domain import Feedback, FeedbackEntry
 
 Document = dict[str, Any]
 RECEIVED = "feedback.received.v1"
+ERASED = "feedback.erased.v1"
 
 
 def feedback_fields(
@@ -55,6 +58,15 @@ def feedback_fields(
         "announced": {"forward_by": _day(forward_by), "answer_by": _day(answer_by)},
         "unrouted": recorded_at,
     }
+
+
+def erased(document: Document, acting: Acting) -> Change | None:
+    """One write removes person and texts (law: personal data); number, days and group stay for the statistics."""
+    if document["status"] == "erased":
+        return None
+    act = acting.act(ERASED)
+    steps = [*document["steps"], step(act, document["seq"] + 1, "erased")]
+    return Change([act], {"status": "erased", "text": "", "procedure": "", "steps": steps}, ["person"])
 
 
 def _day(due: Deadline | None) -> str | None:

@@ -18,12 +18,13 @@ from kit.web import Submitted, Templates, current_trace, read_form, staff
 from kit.web.faces import face_of
 from services.intake import printing
 from services.intake.feedback import domain
-from services.intake.feedback.forms import ENTRY_CHANNELS, FeedbackEntryForm, entry_key
+from services.intake.feedback.forms import ENTRY_CHANNELS, ErasureForm, FeedbackEntryForm, entry_key
 from services.intake.feedback.http import LABELS, receipt_context
-from services.intake.feedback.usecases import FeedbackIntake, enter, receipt_of
+from services.intake.feedback.usecases import FeedbackIntake, enter, erase, receipt_of
 from services.intake.http import choice_pairs, pdf, with_nonce
 from services.intake.usecases import Receipt
 
+Office = Annotated[Session, Depends(staff(Role.OFFICE))]
 AtCounter = Annotated[Session, Depends(staff(Role.OFFICE, Role.CONTROL))]
 UNAVAILABLE = (
     "Hệ thống tạm thời gián đoạn nên nội dung chưa được lưu. Những gì đã nhập vẫn còn: "
@@ -46,6 +47,8 @@ def router(desk: FeedbackIntake, templates: Templates) -> APIRouter:
     counter = _Counter(desk, templates)
     routes.get("")(counter.form)
     routes.post("")(counter.submit)
+    routes.get("/xoa")(counter.erasure)
+    routes.post("/xoa")(counter.erase)
     routes.get("/{feedback}")(counter.receipt)
     routes.get("/{feedback}/phieu-tiep-nhan.pdf")(counter.slip)
     return routes
@@ -100,6 +103,24 @@ class _Counter:
         receipt = await receipt_of(self._desk, agency, feedback)
         paper = await printing.receipt_slip(self._intake, profile, receipt, received_by=session.name)
         return pdf(paper, "phieu-tiep-nhan.pdf")
+
+    async def erasure(self, request: Request, session: Office, agency: str) -> Response:  # noqa: ARG002
+        """Where the office names the feedback whose sender asked for the deletion of the data."""
+        done = "Đã xóa dữ liệu cá nhân của phản ánh, kiến nghị này." if "xong" in request.query_params else None
+        return self._page(request, self._intake.agency(agency), "feedback_erasure.html", flash=done)
+
+    async def erase(self, request: Request, session: Office, agency: str) -> Response:
+        """Delete now; it cannot be undone."""
+        profile = self._intake.agency(agency)
+        submitted = await read_form(request)
+        try:
+            typed = submitted.parse(ErasureForm)
+            acting = Acting(profile.code, session.username, self._intake.clock(), current_trace())
+            await erase(self._desk, acting, typed.number)
+        except Invalid as error:
+            shown = {"values": submitted.values, "errors": error.errors}
+            return self._page(request, profile, "feedback_erasure.html", status=422, **shown)
+        return RedirectResponse(f"/{agency}/tiep-nhan/phan-anh/xoa?xong=1", 303)
 
     def _form(
         self,

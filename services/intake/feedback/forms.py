@@ -134,3 +134,15 @@ def api_key(idempotency_key: str) -> str:
 def entry_key(nonce: str, payload_hash: bytes) -> str:
     """As for the web form, so that a double click at the counter is one feedback."""
     return f"feedback-entry:{nonce}:{payload_hash.hex()}"
+
+
+class ErasureForm(Input):
+    """Which feedback's data are to be deleted, and that it is meant."""
+
+    required = {
+        "number": "Xin ghi số phản ánh, kiến nghị.",
+        "confirmed": "Xin đánh dấu để xác nhận: dữ liệu đã xóa không lấy lại được.",
+    }
+
+    number: Line
+    confirmed: Line

@@ -9,12 +9,13 @@ from kit.acting import Acting
 from kit.agency import Agency
 from kit.errors import Invalid, NotFound, TooMany
 from kit.feedback import FeedbackGroups
+from kit.logging import get_logger
 from kit.outbox import Outbox
 from kit.web.forms import Vouching
 from kit.web.proof import Doubt
 from services.intake.codes import code_hash
 from services.intake.domain import registration_id
-from services.intake.feedback import domain
+from services.intake.feedback import documents, domain
 from services.intake.feedback.documents import RECEIVED, feedback_fields
 from services.intake.feedback.domain import Feedback, FeedbackEntry
 from services.intake.groupcommit import GroupCommit
@@ -22,6 +23,8 @@ from services.intake.metrics import FEEDBACK
 from services.intake.ratelimits import check_registration, count_registration
 from services.intake.store import RegistrationStore
 from services.intake.usecases import IN_FUTURE, Intake, Receipt, announcing, answering, hold_back, stored, vouched
+
+NO_SUCH_NUMBER = "Không có phản ánh, kiến nghị với số này. Xin kiểm tra lại số trên thư tiếp nhận."
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,17 @@ async def _keep(
         desk.outbox.offer(written.document)
     FEEDBACK.labels(entry.channel, "created" if written.created else "repeated").inc()
     return Receipt(written.created, code, written.document)
+
+
+async def erase(desk: FeedbackIntake, acting: Acting, case_number: str) -> None:
+    """Remove everything personal of feedback, as its sender asked and a person decided (law: personal data); routing and
+    notify obey the event. May be repeated. Raises `Invalid` where there is no feedback of that number.
+    """
+    found = await desk.store.by_number(acting.agency, case_number)
+    if found is None:
+        raise Invalid({"number": NO_SUCH_NUMBER})
+    await desk.outbox.change(found, acting.agency, lambda document: documents.erased(document, acting))
+    get_logger().info("feedback_erased", feedback=str(found), by=acting.actor)
 
 
 async def receipt_of(desk: FeedbackIntake, agency: str, feedback: UUID) -> Receipt:
