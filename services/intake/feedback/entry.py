@@ -24,7 +24,6 @@ from services.intake.feedback.usecases import FeedbackIntake, enter, erase, rece
 from services.intake.http import choice_pairs, pdf, with_nonce
 from services.intake.usecases import Receipt
 
-Office = Annotated[Session, Depends(staff(Role.OFFICE))]
 AtCounter = Annotated[Session, Depends(staff(Role.OFFICE, Role.CONTROL))]
 UNAVAILABLE = (
     "Hệ thống tạm thời gián đoạn nên nội dung chưa được lưu. Những gì đã nhập vẫn còn: "
@@ -104,12 +103,12 @@ class _Counter:
         paper = await printing.receipt_slip(self._intake, profile, receipt, received_by=session.name)
         return pdf(paper, "phieu-tiep-nhan.pdf")
 
-    async def erasure(self, request: Request, session: Office, agency: str) -> Response:  # noqa: ARG002
-        """Where the office names the feedback whose sender asked for the deletion of the data."""
+    async def erasure(self, request: Request, session: AtCounter, agency: str) -> Response:  # noqa: ARG002
+        """Where staff name the feedback whose sender asked for the deletion of the data."""
         done = "Đã xóa dữ liệu cá nhân của phản ánh, kiến nghị này." if "xong" in request.query_params else None
         return self._page(request, self._intake.agency(agency), "feedback_erasure.html", flash=done)
 
-    async def erase(self, request: Request, session: Office, agency: str) -> Response:
+    async def erase(self, request: Request, session: AtCounter, agency: str) -> Response:
         """Delete now; it cannot be undone."""
         profile = self._intake.agency(agency)
         submitted = await read_form(request)
