@@ -22,7 +22,7 @@ demo: $(INSTALLED) ## The main job from registration to report, unattended, in a
 
 test: $(INSTALLED) ## All tests, on real Kafka and MongoDB
 	@$(BIN)/python -m deploy.local.downloads
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist loadfile # both processes must collect in one order
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 screens: $(INSTALLED) ## A picture of every page, on a phone and on a desk, in .local/screens (the tests that judge them take it)
 	@$(BIN)/python -m deploy.local.downloads
