@@ -51,6 +51,8 @@ async def _newest(bootstrap: str, topic: Topic) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     # "earliest" from the start: a seek races with aiokafka's own search for the end, and finds nothing when it loses.
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest") as reader:
+        if topic.name not in await reader.topics():
+            return {}  # it was made by a later version than Kafka has seen
         partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
         reader.assign(partitions)
         ends = await reader.end_offsets(partitions)

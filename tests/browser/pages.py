@@ -118,7 +118,7 @@ async def survey(
     services: Collection[Service] = tuple(Service),
     *,
     asked: int = 8,
-    kept: int = 3,
+    kept: int = 2,
 ) -> Survey:
     """Follow the links of each of the `people` from where they start, within `services`.
 
