@@ -7,4 +7,4 @@ from kit.agency import Agency
 
 def procedures_of(agency: Agency) -> Mapping[str, str]:
     """Code → name, in the profile's order; empty while the profile lists none."""
-    return {procedure.code: procedure.name for procedure in getattr(agency, "procedures", ())}
+    return {procedure.code: procedure.name for procedure in agency.procedures}

@@ -164,11 +164,6 @@ class Ledger:
         query = {"letter_id": {"$in": list(letter_ids)}, "state": {"$in": OPEN}}
         return [(row["_id"], row["agency"]) async for row in self._rows.find(query, {"agency": 1})]
 
-    async def known_letters(self, letter_ids: Several[str]) -> set[str]:
-        """Which of these letters have a row."""
-        found = self._rows.find({"letter_id": {"$in": list(letter_ids)}}, {"letter_id": 1})
-        return {row["letter_id"] async for row in found}
-
     # Erasure
 
     async def remember_erased(self, cases: Mapping[UUID, str], now: datetime) -> None:

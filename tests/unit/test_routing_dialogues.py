@@ -19,8 +19,9 @@ from kit.clock import TZ, local_date
 from kit.errors import Conflict, Invalid
 from kit.mongo import Document
 from kit.samples import load_sample
-from services.routing.dialogues import agenda, conclusion, domain, store, waves
+from services.routing.dialogues import agenda, conclusion, domain, waves
 from services.routing.dialogues.domain import Terms
+from services.routing.questions.registrations import was_open
 
 CALENDAR: WorkCalendar = load_calendar(ROOT / "agencies" / "calendars" / "vn.yaml")
 SON_LA = BackPlanRules(3, False, 5, 3, 5)
@@ -117,8 +118,8 @@ def test_terms_that_cannot_be_are_refused_at_their_field(terms: Terms, field: st
 
 def test_the_closing_minute_is_still_in_time() -> None:
     closing = dialogue(DATED.model_copy(update={"closes_at": at(2022, 4, 27, 17, 30)}))
-    assert store.is_open(closing, at(2022, 4, 27, 17, 30) + timedelta(seconds=59))
-    assert not store.is_open(closing, at(2022, 4, 27, 17, 31))
+    assert was_open(closing, at(2022, 4, 27, 17, 30) + timedelta(seconds=59))
+    assert not was_open(closing, at(2022, 4, 27, 17, 31))
 
 
 def test_a_meeting_is_held_neither_before_its_day_nor_in_the_future() -> None:

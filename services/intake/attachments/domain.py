@@ -24,7 +24,6 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 JPEG = "image/jpeg"
 PNG = "image/png"
 EXTENSIONS: Mapping[str, str] = {".pdf": PDF, ".docx": DOCX, ".xlsx": XLSX, ".jpg": JPEG, ".jpeg": JPEG, ".png": PNG}
-ACCEPT = ",".join(EXTENSIONS)
 
 _LONGEST_NAME = 120
 _MOST_PARTS = 5_000

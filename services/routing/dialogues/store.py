@@ -1,7 +1,6 @@
 """Queries on plans and dialogues."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from pymongo import IndexModel, ReturnDocument
 
@@ -70,21 +69,6 @@ async def with_open_deadlines(collection: Collection, agency: str) -> list[Docum
     """Dialogues of an agency whose notice is not out: their deadlines can still move."""
     open_ones = {"agency": agency, "status": {"$ne": "cancelled"}, "notice": None}
     return await collection.find(open_ones, _WITHOUT_EVENTS).sort([("year", -1), ("ordinal", 1)]).limit(_MANY).to_list(_MANY)
-
-
-async def next_open_dialogue(collection: Collection, agency: str, plan: str, at: datetime) -> Document | None:
-    """The plan's first dialogue, in their order, that a registration of `at` is in time for (D1, D4).
-
-    One whose closing has no date is open until it is held. When every closing has passed: the last one still to come.
-    """
-    to_come = [d for d in await dialogues_of_plan(collection, agency, plan) if d["status"] == "scheduled"]
-    return next((d for d in to_come if is_open(d, at)), to_come[-1] if to_come else None)
-
-
-def is_open(dialogue: Document, at: datetime) -> bool:
-    """Whether `at` is not after the dialogue's closing minute: "đến 17h30" is in time before 17:31:00 (D4)."""
-    closes_at: datetime | None = dialogue["closes_at"]
-    return closes_at is None or at.timestamp() < closes_at.timestamp() + 60
 
 
 async def unfinished(collection: Collection) -> Sequence[Document]:

@@ -17,7 +17,6 @@ State = QuestionState
 
 OPEN_STATES = frozenset(State) - CLOSED_STATES - {State.MERGED}
 BEFORE_TRANSFER = frozenset({State.NEW, State.TRIAGE, State.PROPOSED, State.RETURNED})
-WITH_UNIT = frozenset({State.TRANSFERRED, State.AT_HEAD, State.SENT_BACK, State.TO_WRITE})
 NO_DUE = datetime(9999, 1, 1, tzinfo=UTC)
 """Sorts what has no clock behind everything that has one."""
 

@@ -37,7 +37,6 @@ _OPEN = sorted(s.value for s in OPEN_STATES)
 _RUNNING = {"$elemMatch": {"stopped_at": None}}
 _HAS_DUE = {"sort_at": {"$lt": NO_DUE}}
 """True of every question whose clock runs; what has ended is not in its index."""
-_IF_MERGED = {"merged_into": {"$exists": True}}
 _IF_WAITING = {"dialogue": None, "status": CaseStatus.OPEN.value}
 _IF_PROMISED = {"todo.0": {"$exists": True}}
 _unfinished = IndexModel([("todo.again_at", 1), ("todo.at", 1)], name="unfinished", partialFilterExpression=_IF_PROMISED)
@@ -236,12 +235,6 @@ async def questions_of_case(collection: Collection, agency: str, case_id: UUID, 
     query: Document = {"agency": agency, "case": case_id} if sealed else _visible(agency, case=case_id)
     cursor = collection.find(query, _WITHOUT_EVENTS).sort([("section_no", 1), ("_id", 1)])
     return await cursor.limit(500).to_list(500)
-
-
-async def questions_of_cases(collection: Collection, agency: str, ids: Iterable[UUID]) -> list[Document]:
-    """The questions of these cases, sealed ones apart."""
-    cursor = collection.find(_visible(agency, case={"$in": list(ids)}), _WITHOUT_EVENTS).sort([("section_no", 1), ("_id", 1)])
-    return await cursor.to_list(None)
 
 
 async def questions_of_dialogue(collection: Collection, agency: str, dialogue: str) -> list[Document]:

@@ -101,11 +101,6 @@ async def transfer(
     await decide(routing, acting.agency, question_id, decision, seen=seen)
 
 
-async def transfer_many(routing: Routing, acting: Acting, who: Who, ids: Sequence[UUID], unit: str | None) -> list[Refused]:
-    """Transfer many at once; with no `unit`, each to the one proposed: the office accepts the confident proposals together."""
-    return await many(ids, lambda _id: transfer(routing, acting, who, _id, unit))
-
-
 async def _meeting_on(routing: Routing, question: Document) -> date | None:
     if question["dialogue"] is None:
         return None
@@ -310,17 +305,6 @@ async def mark_invited(
         )  # fmt: skip
 
     return await routing.cases.change(case_id, acting.agency, decision)
-
-
-async def set_speaking_order(routing: Routing, acting: Acting, case_id: UUID, order: int) -> None:
-    """The case's place in the order in which people speak (D10)."""
-
-    def decision(case: Document) -> Change | None:
-        if case["speaking_order"] == order:
-            return None
-        return Change([acting.act("case.amended.v1", changes={"speaking_order": order})], {"speaking_order": order})
-
-    await routing.cases.change(case_id, acting.agency, decision)
 
 
 async def record_attendance(routing: Routing, acting: Acting, case_id: UUID, attendance: str, note: str = "") -> None:
