@@ -160,9 +160,13 @@ async def announce(routing: Routing) -> None:
     await add_dialogue(routing, acting, samples.PLAN, dialogue.data.ordinal, terms)
 
 
+def _reads_registrations(routing: Routing) -> Subscription:
+    return next(one for one in consumers.subscriptions(routing) if one.topics == (REGISTRATIONS,))
+
+
 def _routes(routing: Routing, window: Window) -> Handle:
     """Routing's own handler of registrations."""
-    handle = consumers.subscriptions(routing)[0].handle
+    handle = _reads_registrations(routing).handle
 
     async def counted(events: Sequence[Event[Any]], reject: Reject) -> None:
         await handle(events, reject)
@@ -266,20 +270,20 @@ async def member(
 ) -> dict[str, float]:
     """A process of routing's consumer group until it is told to stop. Says when it has handled as many events as `tell_at`."""
     routing = await routing_of(kafka_bootstrap, mongodb_url, prefix)
-    handle = consumers.subscriptions(routing)[0].handle
+    registrations = _reads_registrations(routing)
     handled, cpu_first, cpu_last = 0, 0.0, 0.0
     waiting = sorted(tell_at, reverse=True)
 
     async def counted(events: Sequence[Event[Any]], reject: Reject) -> None:
         nonlocal handled, cpu_first, cpu_last
         cpu_first = cpu_first or process_time()
-        await handle(events, reject)
+        await registrations.handle(events, reject)
         handled += len(events)
         cpu_last = process_time()
         while waiting and handled >= waiting[-1]:
             say(handled=waiting.pop())
 
-    subscription = replace(consumers.subscriptions(routing)[0], topics=(Topic(topic, "registration", 6, 1),), handle=counted)
+    subscription = replace(registrations, topics=(Topic(topic, "registration", 6, 1),), handle=counted)
     consumer = Consumer(subscription, DeadLetters(routing.database), bootstrap=kafka_bootstrap, group=prefix, instance=instance)
     running = asyncio.create_task(consumer.run())
     await until_told()
