@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from ipaddress import IPv6Address, ip_address
 from math import ceil
@@ -153,6 +154,7 @@ def _too_many(name: str, rate: _Rate) -> TooMany:
     return TooMany(name, retry_after=rate.left())
 
 
+@lru_cache(maxsize=4096)
 def network_of(host: str) -> str:
     """What of an address names one customer: an IPv4 address, the first half of an IPv6 address; other text as it is."""
     try:

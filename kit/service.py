@@ -21,14 +21,29 @@ from kit.settings import ServiceSettings
 Worker = Callable[[], Awaitable[None]]
 
 
+_COLLECT_AFTER = 50_000
+"""Objects that outlive their making before the collector looks at the youngest: more than a batch of events holds."""
+_COLLECT_EVERY = 10.0
+
+
 def calm_collector() -> None:
     """Set Python's collector for a process that serves; call it when everything that stays has been made.
 
     As it comes, it sets out whenever 700 objects are new: a dozen times in a batch of events, and now and then through every
-    module. What is here now is never looked at again. How often it sets out stays as it is: aiokafka seems to need it.
+    module. What is here now is never looked at again, and what comes later when much of it is new, or by the clock.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 10, 10)
+
+
+async def collect_by_the_clock() -> None:
+    """Collect every ten seconds until cancelled: aiokafka leaves a broken connection to the collector, and a quiet process
+    would not start it for an hour.
+    """
+    while True:
+        await asyncio.sleep(_COLLECT_EVERY)
+        gc.collect()
 
 
 @dataclass
@@ -73,7 +88,10 @@ class Service:
             for subscription in self.subscriptions
         ]
         readers = [asyncio.create_task(consumer.run()) for consumer in self.consumers]
-        workers = [asyncio.create_task(_for_ever(worker)) for worker in (relay.run, dead_letters.watch, *self.workers)]
+        workers = [
+            asyncio.create_task(_for_ever(worker))
+            for worker in (relay.run, dead_letters.watch, collect_by_the_clock, *self.workers)
+        ]
         try:
             yield
         finally:

@@ -60,6 +60,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/openapi.json" if docs else None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours are kit/tracing.py and kit/metrics.py
         redirect_slashes=False,  # its Location is absolute and would name the address behind the proxy
         middleware=[
             Middleware(Traced),

@@ -8,6 +8,7 @@ Nobody stores a code: it is computed from the id, and found again by the hash of
 
 import hmac
 from hashlib import sha256
+from operator import mul
 from uuid import UUID
 
 ALPHABET = "ACDEHKMNPQRTUXY23456789"
@@ -17,7 +18,7 @@ _DATA = 15
 _CODES = _BASE**_DATA
 LENGTH = _DATA + 1
 _INVERSE = pow(LENGTH, -1, _BASE)
-_GROUP = 4
+_WEIGHTS = range(1, LENGTH)
 _READ_AS = str.maketrans({"Đ": "D", "Ê": "E", "Â": "A", "Ă": "A", "Ư": "U"})
 
 
@@ -34,13 +35,13 @@ def tracking_code(secret: bytes, registration: UUID) -> str:
 
 def check_symbol(data: str) -> str:
     """The symbol that makes the weighted sum of all sixteen a multiple of 23 (weights 1 to 16)."""
-    total = sum(weight * _VALUE[symbol] for weight, symbol in enumerate(data, 1))
+    total = sum(map(mul, _WEIGHTS, map(_VALUE.__getitem__, data)))
     return ALPHABET[-total * _INVERSE % _BASE]
 
 
 def grouped(code: str) -> str:
     """Four groups of four."""
-    return "-".join(code[i : i + _GROUP] for i in range(0, len(code), _GROUP))
+    return f"{code[:4]}-{code[4:8]}-{code[8:12]}-{code[12:]}"
 
 
 def parse_code(typed: str) -> str | None:
