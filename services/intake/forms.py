@@ -143,7 +143,7 @@ class SectionInput(Input):
 
 Uploaded = list[Token]
 FILES_HELP = (
-    "Mã của các tệp đính kèm, nhận được khi tải từng tệp lên `/api/v1/{agency}/uploads`, nhiều nhất 5 tệp. Quá 24 giờ mà phiếu "
+    "Mã của các tệp đính kèm, nhận được khi tải từng tệp lên `/api/v1/{agency}/uploads`. Quá 24 giờ mà phiếu "
     "chưa được tiếp nhận thì tải tệp lên lại: cùng nội dung tệp là cùng phiếu"
 )
 

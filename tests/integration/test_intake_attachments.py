@@ -370,7 +370,7 @@ async def test_what_a_program_uploads_is_checked_as_what_a_person_does(intake: R
 async def test_the_page_for_programmers_tells_of_uploads(intake: Running) -> None:
     page = (await intake.client.get("/api/docs")).text
     assert [
-        word for word in ("POST /api/v1/{agency}/uploads", "multipart/form-data", "<code>file</code>") if word not in page
+        word for word in ("POST /api/v1/{agency}/uploads", "multipart/form-data", "không quá 10 MB") if word not in page
     ] == []
 
 

@@ -13,24 +13,13 @@ from kit.web import read_form
 from kit.web.middleware import address_of
 from kit.web.problems import ProblemDocument
 from services.intake.api import AGENCY
-from services.intake.attachments.domain import Refused
+from services.intake.attachments.domain import MB, Allowed, Refused
 from services.intake.attachments.usecases import KEPT_FOR, Upload
 from services.intake.ratelimits import count_uploads
 from services.intake.usecases import Intake
 
 FIELD = "file"
 ONE_FILE = "Mỗi lần tải lên đúng một tệp, trong mục `file` của nội dung multipart/form-data, kèm tên tệp."
-_BODY: dict[str, Any] = {
-    "type": "object",
-    "required": [FIELD],
-    "properties": {
-        FIELD: {
-            "type": "string",
-            "format": "binary",
-            "description": "Một tệp PDF, DOCX, XLSX, JPG hoặc PNG có tên, không quá 10 MB",
-        }
-    },
-}
 
 
 class UploadAnswer(BaseModel):
@@ -46,14 +35,14 @@ class UploadAnswer(BaseModel):
 
 def router(intake: Intake) -> APIRouter:
     """The route of the programming interface."""
-    routes = APIRouter()
+    routes, allowed = APIRouter(), intake.attachments.allowed
 
     @routes.post(
         "/api/v1/{agency}/uploads",
         status_code=201,
         summary="Tải lên một tệp đính kèm",
         description="Tải tệp lên trước, rồi nêu mã của tệp trong `files` của phiếu đăng ký hoặc của phản ánh, kiến nghị. "
-        "Mỗi phiếu kèm nhiều nhất 5 tệp, cộng lại không quá 20 MB.",
+        f"Mỗi phiếu kèm nhiều nhất {allowed.count} tệp, cộng lại không quá {allowed.total // MB} MB.",
         responses={
             201: {"model": UploadAnswer, "description": "Đã lưu"},
             400: {"model": ProblemDocument, "description": "Nội dung không phải multipart/form-data hợp lệ"},
@@ -66,7 +55,7 @@ def router(intake: Intake) -> APIRouter:
         },
         openapi_extra={
             "parameters": [AGENCY],
-            "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _BODY}}},
+            "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _body(allowed)}}},
         },
     )
     async def post_upload(request: Request) -> Response:
@@ -81,6 +70,15 @@ def router(intake: Intake) -> APIRouter:
         return _answer(upload, before + KEPT_FOR)
 
     return routes
+
+
+def _body(allowed: Allowed) -> dict[str, Any]:
+    file = {
+        "type": "string",
+        "format": "binary",
+        "description": f"Một tệp PDF, DOCX, XLSX, JPG hoặc PNG có tên, không quá {allowed.size // MB} MB",
+    }
+    return {"type": "object", "required": [FIELD], "properties": {FIELD: file}}
 
 
 async def _the_file(request: Request) -> UploadFile:
