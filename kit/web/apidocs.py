@@ -10,6 +10,8 @@ from starlette.responses import HTMLResponse
 from kit.web.problems import API
 from kit.web.rendering import Templates
 
+FORM_DATA = "multipart/form-data"
+
 
 @dataclass(frozen=True, slots=True)
 class Property:
@@ -69,8 +71,12 @@ def _parameter(parameter: Mapping[str, Any]) -> Property:
 
 
 def _bodies(schema: Mapping[str, Any], operation: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Property, ...]]]:
-    """The body's object and every object it refers to, each once."""
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    """The body's object and every object it refers to, each once; of a form its fields."""
+    contents = operation.get("requestBody", {}).get("content", {})
+    form = contents.get(FORM_DATA, {}).get("schema", {})
+    if form:
+        yield FORM_DATA, tuple(_properties(form, schema))
+    content = contents.get("application/json", {}).get("schema", {})
     waiting, seen = list(_references(content)), set[str]()
     while waiting:
         name = waiting.pop(0)
@@ -78,11 +84,15 @@ def _bodies(schema: Mapping[str, Any], operation: Mapping[str, Any]) -> Iterator
             continue
         seen.add(name)
         described = schema["components"]["schemas"][name]
-        needed = described.get("required", ())
-        fields = described.get("properties", {})
-        if fields:
-            yield name, tuple(Property(f, _kind(p, schema), f in needed, p.get("description", "")) for f, p in fields.items())
-        waiting += _references(fields)
+        if properties := tuple(_properties(described, schema)):
+            yield name, properties
+        waiting += _references(described.get("properties", {}))
+
+
+def _properties(described: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Property]:
+    needed = described.get("required", ())
+    for name, field in described.get("properties", {}).items():
+        yield Property(name, _kind(field, schema), name in needed, field.get("description", ""))
 
 
 def _references(part: Any) -> Iterator[str]:

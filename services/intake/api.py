@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from contracts.model import Channel
+from contracts.model import Channel, FileRef
 from kit.acting import Acting
 from kit.errors import Invalid
 from kit.web import current_trace
@@ -107,8 +107,9 @@ def router(intake: Intake) -> APIRouter:
         intake.limits.count(FORM, address_of(request.scope))
         body = await body_of(request, RegistrationInput)
         acting = Acting(request.path_params["agency"], "registrant", intake.clock(), current_trace())
+        files = await named_files(intake, acting.agency, body.files)
         try:
-            receipt = await register(intake, acting, api_key(key), body.submission(), channel=Channel.API)
+            receipt = await register(intake, acting, api_key(key), body.submission(files), channel=Channel.API)
         except Invalid as error:
             places = body.places()
             raise Invalid({places.get(name, name): detail for name, detail in error.errors.items()}) from None
@@ -163,6 +164,11 @@ def idempotency_key(request: Request) -> str:
     if not _KEY.fullmatch(key):
         raise RequestValidationError([{"type": "missing", "loc": ("header", "Idempotency-Key"), "msg": "", "input": None}])
     return key
+
+
+async def named_files(intake: Intake, agency: str, tokens: Sequence[str]) -> tuple[FileRef, ...]:
+    """What was uploaded before and is named by its tokens. Raises `NotFound` (agency), `Invalid` and `Unavailable`."""
+    return await intake.attachments.named(intake.agency(agency).code, tokens) if tokens else ()
 
 
 async def body_of(request: Request, model: type[M]) -> M:

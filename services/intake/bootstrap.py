@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from kit.kafka import KafkaPublisher, Publisher
 from kit.limits import SPEC as RATES
 from kit.limits import Limits
 from kit.logging import configure
-from kit.mongo import Database, ServerClock
+from kit.mongo import Database, Document, ServerClock
 from kit.outbox import Outbox
 from kit.service import Service, Worker, databases
 from kit.surveylinks import SurveyLinks
@@ -31,6 +31,7 @@ from kit.web.proof import Proofs
 from services.intake import api, consumers, documents, entry, http
 from services.intake.after import http as after
 from services.intake.announcements import Announcements
+from services.intake.attachments import api as attachments_api
 from services.intake.attachments.domain import Allowed
 from services.intake.attachments.scanner import scanner_at
 from services.intake.attachments.store import UPLOADS, UploadStore
@@ -125,7 +126,7 @@ def bootstrap(
         allowed=Allowed(settings.attachment_count, settings.attachment_size, settings.attachment_total),
         scanner=scanner_at(settings.clamd),
         clock=clock,
-        in_use=lambda key: _in_use(key, registrations, held),
+        in_use=partial(_in_use, held, (registrations, feedback_store)),
     )
     intake = Intake(
         settings=settings,
@@ -181,9 +182,15 @@ def bootstrap(
     return _application(mailroom, feedback, surveys, service, staff), service, intake
 
 
-async def _in_use(key: str, registrations: RegistrationStore, held: HeldStore) -> bool:
-    # In this order: what is released meanwhile is a registration before it is held no more.
-    return await held.has_file(key) or await registrations.has_file(key)
+async def _in_use(held: HeldStore, received: Sequence[RegistrationStore], key: str, but: Document | None) -> bool:
+    """Whether anything but that document has a file of this key."""
+    _id = but["_id"] if but else None
+    # In this order: what is released meanwhile is a registration, or feedback, before it is held no more.
+    if await held.has_file(key, but=_id):
+        return True
+    # What is held has the id that it has when it comes once more with a proof, and then goes on beside it.
+    other = None if but and "held" in but else _id
+    return any([await store.has_file(key, but=other) for store in received])
 
 
 def _surveys(intake: Intake, database: Database) -> Surveys:
@@ -236,6 +243,7 @@ def _application(
         clock=intake.clock,
         routers=(
             programs,
+            attachments_api.router(intake),
             mailbox_http.router(mailroom, templates),
             surveys_desk.router(surveys, templates),
             moderation.router(intake, templates),
@@ -250,7 +258,7 @@ def _application(
             http.router(intake, templates, feedback_pages),
         ),
         docs=True,
-        large_bodies=("/*/dang-ky/*", "/*/tiep-nhan/"),
+        large_bodies=("/*/dang-ky/*", "/*/phan-anh-kien-nghi", "/*/tiep-nhan/", "/*/tiep-nhan/phan-anh", "/api/v1/*/uploads"),
         admit=partial(intake.limits.count, REQUEST),
     )
     api.describe(app)

@@ -15,7 +15,9 @@ from services.intake.domain import Entry, Submission
 
 _PERSON = ("name", "address", "phone", "email", "organisation")
 Texts = dict[int, Text]
-_Token = Annotated[str, Field(max_length=600)]
+Token = Annotated[str, Field(max_length=600)]
+"""Names a file that was uploaded before."""
+MOST_TOKENS = 20
 
 
 class Step(StrEnum):
@@ -49,8 +51,8 @@ class WebForm(Input):
 
     nonce: Annotated[str, Field(max_length=64)] = ""
     action: Step = Step.SEND
-    uploaded: list[_Token] = Field(default_factory=list, max_length=20)
-    drop: list[_Token] = Field(default_factory=list, max_length=20)
+    uploaded: list[Token] = Field(default_factory=list, max_length=MOST_TOKENS)
+    drop: list[Token] = Field(default_factory=list, max_length=MOST_TOKENS)
     dialogue: Line | None = None
     name: Line = ""
     address: Line = ""
@@ -139,6 +141,13 @@ class SectionInput(Input):
     text: Text = Field(min_length=1, description="Nội dung, không quá 10.000 ký tự")
 
 
+Uploaded = list[Token]
+FILES_HELP = (
+    "Mã của các tệp đính kèm, nhận được khi tải từng tệp lên `/api/v1/{agency}/uploads`. Quá 24 giờ mà phiếu "
+    "chưa được tiếp nhận thì tải tệp lên lại: cùng nội dung tệp là cùng phiếu"
+)
+
+
 class RegistrationInput(Input):
     """Phiếu đăng ký tham gia đối thoại."""
 
@@ -151,6 +160,7 @@ class RegistrationInput(Input):
         None, description="Mong muốn dự trực tiếp hay trực tuyến, khi Hội nghị có hình thức trực tuyến hoặc chưa ấn định"
     )
     sections: list[SectionInput] = Field(description="Ít nhất một mục")
+    files: Uploaded = Field(default_factory=list, max_length=MOST_TOKENS, description=FILES_HELP)
     consent_version: Line | None = Field(None, description="Phiên bản thông báo bảo vệ dữ liệu cá nhân mà người đăng ký đồng ý")
 
     @model_validator(mode="after")
@@ -159,7 +169,7 @@ class RegistrationInput(Input):
             raise courteous("Mỗi mục của phiếu chỉ được gửi một lần.")
         return self
 
-    def submission(self) -> Submission:
+    def submission(self, files: tuple[FileRef, ...] = ()) -> Submission:
         return Submission(
             plan=self.plan,
             person=Person(**self.person.model_dump()),
@@ -169,6 +179,7 @@ class RegistrationInput(Input):
             preferred_way=self.preferred_way,
             consent_version=self.consent_version,
             participation=self.participation,
+            files=files,
         )
 
     def places(self) -> dict[str, str]:

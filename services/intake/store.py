@@ -39,6 +39,7 @@ FEEDBACK = spec(
     "feedback",
     IndexModel([("agency", 1), ("code_hash", 1)], name="by_code", unique=True),
     IndexModel([("unrouted", 1)], name="unrouted", partialFilterExpression={"unrouted": {"$exists": True}}),
+    IndexModel([("files.key", 1)], name="by_file", partialFilterExpression={"files.0": {"$exists": True}}),
 )
 COUNTERS = CollectionSpec("counters")
 PLANS = CollectionSpec("plans", (IndexModel([("agency", 1), ("year", -1)], name="by_agency"),))
@@ -87,7 +88,7 @@ class RegistrationStore:
         return found["_id"] if found else None
 
     async def has_file(self, key: str, *, but: UUID | None = None) -> bool:
-        """Whether a registration, `but` one, came with this file."""
+        """Whether one of them, `but` that one, came with this file."""
         query = {"files.key": key, "files.0": {"$exists": True}, "_id": {"$ne": but}}
         return await self._collection.find_one(query, {"_id": 1}, hint="by_file") is not None
 

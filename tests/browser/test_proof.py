@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 import uvicorn
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, FilePayload, Page, async_playwright, expect
 
 from services.intake.surveys.domain import Point
 from services.intake.surveys.store import POINTS, PointStore
 from tests.intake import NOW, PLAN, Running, running_intake
+from tests.unit.test_attachments import PDF_BYTES
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
 ELSEWHERE = "so-khcn.example"
@@ -178,11 +179,14 @@ async def test_feedback_and_survey_are_proven_while_they_are_filled_in(site: Sit
     await page.goto(f"{address}/phan-anh-kien-nghi")
     await page.locator("[name=text]").fill("Đề nghị rút ngắn thời gian kiểm định.")
     await page.get_by_label("Họ và tên").fill("Lò Văn Phản Ánh")
+    scan = FilePayload(name="đơn.pdf", mimeType="application/pdf", buffer=PDF_BYTES)
+    await page.get_by_label("Tệp đính kèm").set_input_files(scan)
     await page.locator("[name=address]").fill("Tổ 2, phường Tô Hiệu")
     await page.locator("[name=phone]").fill("0912 345 679")
     await page.locator("[name=consent]").check()
     await page.get_by_role("button", name="Gửi phản ánh, kiến nghị").click()
     await expect(page.locator("p.code")).to_be_visible()
+    await expect(page.get_by_text("đơn.pdf (1 KB)")).to_be_visible()
     assert await site.held() == before
 
     point = Point("ACDEHKMN", "son-la", "van-phong", None, closed=False)

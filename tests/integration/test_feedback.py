@@ -21,11 +21,13 @@ from kit.mongo import Document
 from services.intake.codes import parse_code
 from services.intake.feedback.usecases import NO_SUCH_NUMBER
 from services.routing.bootstrap import application, bootstrap
+from services.routing.questions.feedback import IN_FILES
 from services.routing.settings import RoutingSettings
 from services.routing.store import SPECS
 from tests.intake import NOW, Running, api_body, running_intake, web_form
 from tests.integration.test_routing_desk import Browser, Desk, EverybodyIsCurrent, done
 from tests.routing import SON_LA, FrozenClock, with_dialogue
+from tests.unit.test_attachments import PDF_BYTES
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
@@ -109,10 +111,10 @@ class Both:
 
 
 @asynccontextmanager
-async def _routing(mongodb_url: str, kafka_bootstrap: str) -> AsyncIterator[Desk]:
+async def _routing(mongodb_url: str, kafka_bootstrap: str, prefix: str) -> AsyncIterator[Desk]:
     settings = RoutingSettings(
         mongodb_url=mongodb_url,
-        mongodb_prefix=f"test_{uuid4().hex[:12]}",
+        mongodb_prefix=prefix,  # intake's: they share the file store
         kafka_bootstrap=kafka_bootstrap,
         kafka_group_prefix=uuid4().hex,
         agencies_dir=ROOT / "agencies",
@@ -127,7 +129,8 @@ async def _routing(mongodb_url: str, kafka_bootstrap: str) -> AsyncIterator[Desk
     async with app.router.lifespan_context(app):
         yield Desk(routing, app)
     owner = mongo.connect(mongodb_url, driver="pymongo", timeout_ms=10_000)
-    await owner.drop_database(routing.database.name)
+    for name in (routing.database.name, f"{prefix}_files"):
+        await owner.drop_database(name)
     await mongo.close(owner)
 
 
@@ -135,8 +138,8 @@ async def _routing(mongodb_url: str, kafka_bootstrap: str) -> AsyncIterator[Desk
 async def both(mongodb_url: str, kafka_bootstrap: str) -> AsyncIterator[Both]:
     await create_topics(kafka_bootstrap, TOPICS)
     async with (
-        _routing(mongodb_url, kafka_bootstrap) as desk,
         running_intake(mongodb_url, kafka_bootstrap=kafka_bootstrap, announced=False, proof_cost=0) as intake,
+        _routing(mongodb_url, kafka_bootstrap, intake.intake.settings.mongodb_prefix) as desk,
     ):
         plan = f"son-la-2026-{uuid4().hex[:6]}"
         closes_at, starts_at = NOW + timedelta(days=30), NOW + timedelta(days=40)
@@ -367,6 +370,41 @@ async def test_a_registration_is_tracked_as_before(both: Both) -> None:
     answer = await both.intake.client.post(f"/{SON_LA}/dang-ky/{both.plan}", data=web_form(nonce=uuid4().hex))
     code = code_of(answer.text)
     assert "Phiếu đăng ký số" in await both.tracking(code)
+
+
+async def test_files_come_with_feedback_to_those_who_may_read_it_until_it_is_erased(both: Both) -> None:
+    client, csrf = at_counter(both, Role.OFFICE)
+    paper = {"csrf": csrf, "nonce": uuid4().hex, "name": "Quàng Thị Thử", "channel": "paper"}
+    came = {"received_on": "09/3/2026", "received_time": "16:00"}
+    address = f"/{SON_LA}/tiep-nhan/phan-anh"
+    entered = await client.post(address, data=paper | came, files={"files": ("bản quét.pdf", PDF_BYTES)})
+    assert entered.status_code == 303, entered.text
+    kept = await both.intake.database["feedback"].find_one({"person.name": "Quàng Thị Thử"})
+    assert kept is not None
+    case = await both.case(kept["case_number"])
+    (question,) = await both.questions(case["_id"])
+    assert question["text"] == IN_FILES, "a scan of which nothing was typed is a question all the same"
+
+    office, control = both.desk.browser(Role.OFFICE), both.desk.browser(Role.CONTROL)
+    await done(await control.act(question, "chuyen", unit=UNIT))
+    file = kept["files"][0]["key"].rsplit("/", 1)[-1]
+    at_case, at_question = f"{DESK}phieu/{case['_id']}", f"{DESK}noi-dung/{question['_id']}"
+    readers = [(office, at_case), (control, at_case), (both.desk.browser(Role.HEAD, unit=UNIT), at_question)]
+    for browser, page in readers:
+        assert f'href="{page}/tep/{file}"' in (await browser.get(page)).text
+        saved = await browser.get(f"{page}/tep/{file}")
+        assert (saved.content, saved.headers["content-type"]) == (PDF_BYTES, "application/octet-stream")
+    assert (await both.desk.browser(Role.HEAD, unit="van-phong").get(f"{at_question}/tep/{file}")).status_code in (403, 404)
+
+    typed = {"csrf": csrf, "number": kept["case_number"], "confirmed": "1"}
+    assert (await client.post(f"{address}/xoa", data=typed)).status_code == 303
+
+    async def gone() -> bool:
+        return (await office.get(f"{at_case}/tep/{file}")).status_code == 404 and not (await both.case(kept["case_number"]))[
+            "files"
+        ]
+
+    await eventually(gone)
 
 
 async def test_feedback_is_erased_everywhere_at_its_senders_request(both: Both) -> None:

@@ -17,10 +17,13 @@ from pymongo.errors import AutoReconnect
 
 from contracts import topics
 from contracts.model import FileRef, Mode
+from kit.auth import Role
 from kit.errors import NotFound, Unavailable
+from services.intake.attachments.api import ONE_FILE
 from services.intake.attachments.scanner import NoScanner
-from services.intake.attachments.usecases import erase_files
+from services.intake.attachments.usecases import UNKNOWN
 from tests.intake import NOW, PLAN, Running, api_body, dialogue, plan, running_intake, web_form
+from tests.integration.test_moderation import feedback_form, sign_in
 from tests.unit.test_attachments import PDF_BYTES, SAMPLES, WORD, archive
 from tests.waiting import eventually
 
@@ -39,7 +42,7 @@ async def running(mongodb_url: str) -> AsyncIterator[Running]:
 
 @pytest_asyncio.fixture
 async def intake(running: Running) -> Running:
-    for name in ("registrations", "uploads"):
+    for name in ("registrations", "feedback", "uploads"):
         await running.database[name].delete_many({})
     running.published.records.clear()
     running.clock.now = NOW
@@ -240,11 +243,8 @@ async def test_what_was_not_sent_is_swept_after_a_day_and_what_was_sent_stays(in
     file = FileRef.model_validate(stored["files"][0])
     assert await intake.intake.files.get(file) == pdf("sent")
 
-    async def shared(key: str) -> bool:
-        return await intake.intake.registrations.has_file(key, but=stored["_id"])
-
     for _ in range(2):
-        await erase_files(intake.intake.files, stored, shared)
+        await attachments.erase(stored)
     with pytest.raises(NotFound):
         await intake.intake.files.get(file)
 
@@ -255,6 +255,219 @@ async def test_uploads_from_one_address_are_limited_and_nothing_typed_is_lost(mo
         assert page.status_code == 429
         assert 'value="Lò Văn Thử"' in page.text
         assert (await post(intake, action="send")).status_code == 200
+        answer = await upload(intake, "a.pdf", pdf("a"))
+        assert (answer.status_code, answer.headers["content-type"]) == (429, "application/problem+json")
+        assert int(answer.headers["Retry-After"]) > 0
+        page = await feedback(intake, ("a.pdf", pdf("a")))
+        assert (page.status_code, 'value="Lò Văn Thử"' in page.text) == (429, True)
+        assert (await feedback(intake)).status_code == 200
+
+
+# From programs
+
+
+API = "/api/v1/son-la"
+
+
+async def upload(intake: Running, name: str, content: bytes, agency: str = "son-la") -> httpx.Response:
+    return await intake.client.post(f"/api/v1/{agency}/uploads", files={"file": (name, content, "application/x-whatever")})
+
+
+async def token_of(intake: Running, name: str, content: bytes) -> str:
+    answer = await upload(intake, name, content)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["token"])
+
+
+async def register(intake: Running, key: str, *tokens: str) -> httpx.Response:
+    body = api_body(files=list(tokens))
+    return await intake.client.post(f"{API}/registrations", json=body, headers={"Idempotency-Key": key})
+
+
+def pointers(answer: httpx.Response) -> list[tuple[str, str]]:
+    assert answer.headers["content-type"] == "application/problem+json"
+    return [(error["pointer"], error["detail"]) for error in answer.json()["errors"]]
+
+
+async def test_a_program_uploads_files_and_names_them_in_its_form(intake: Running) -> None:
+    answer = await upload(intake, "đơn.pdf", pdf("chương trình"))
+    told = answer.json()
+    assert (answer.status_code, told["name"], told["media_type"]) == (201, "đơn.pdf", "application/pdf")
+    assert (told["size"], told["expires_at"]) == (len(pdf("chương trình")), "2026-03-11T02:30:00Z")
+    other = await token_of(intake, "biểu.docx", DOCX_BYTES)
+
+    first = await register(intake, "khoa-1", told["token"], other)
+    assert first.status_code == 201
+    [stored] = await registrations(intake)
+    files = [FileRef.model_validate(file) for file in stored["files"]]
+    assert [file.name for file in files] == ["đơn.pdf", "biểu.docx"]
+    assert files[0].sha256 == told["sha256"]
+    assert await intake.intake.files.get(files[0]) == pdf("chương trình")
+
+    assert (await register(intake, "khoa-1", told["token"], other)).json() == first.json()
+    uploaded_again = await token_of(intake, "tên khác.pdf", pdf("chương trình"))
+    assert (await register(intake, "khoa-1", uploaded_again, other)).status_code == 200, "the same content is the same form"
+    assert (await register(intake, "khoa-1", told["token"])).status_code == 409
+    assert (await register(intake, "khoa-1")).status_code == 409
+    twice = await register(intake, "khoa-2", told["token"], uploaded_again)
+    assert twice.status_code == 201
+    assert [len(document["files"]) for document in await registrations(intake)] == [2, 1]
+
+
+async def test_a_token_is_of_its_agency_s_programs_and_of_one_day(intake: Running) -> None:
+    good = await token_of(intake, "a.pdf", pdf("a"))
+    elsewhere = (await upload(intake, "a.pdf", pdf("a"), "bac-kan")).json()["token"]
+    [of_a_page] = tokens_in(await post(intake, ("a.pdf", pdf("a")), action="review"))
+    wrong = await register(intake, "khoa-3", good, elsewhere, of_a_page, f"{good}A")
+    assert wrong.status_code == 422
+    assert pointers(wrong) == [(f"#/files/{n}", UNKNOWN) for n in (1, 2, 3)]
+    assert (await post(intake, tokens=[good])).status_code == 422, "nor is a program's a page's"
+    many = [await token_of(intake, f"{n}.pdf", pdf(f"nhiều {n}")) for n in range(6)]
+    assert pointers(await register(intake, "khoa-3", *many)) == [
+        ("#/files/5", "Mỗi phiếu được kèm nhiều nhất 5 tệp; tệp “5.pdf” chưa được kèm.")
+    ]
+    assert (await register(intake, "khoa-3", *[good] * 21)).status_code == 422
+    nowhere = await intake.client.post(
+        "/api/v1/khong-co/registrations", json=api_body(files=[good]), headers={"Idempotency-Key": "k"}
+    )
+    assert nowhere.status_code == 404
+    assert await registrations(intake) == []
+    intake.clock.now = NOW + timedelta(hours=24)
+    assert pointers(await register(intake, "khoa-3", good)) == [("#/files/0", UNKNOWN)]
+
+
+async def test_what_a_program_uploads_is_checked_as_what_a_person_does(intake: Running) -> None:
+    before = await kept(intake)
+    for name, content, words in (
+        ("xấu.pdf", b"MZ", "không đúng với đuôi tên tệp"),
+        ("chạy.exe", b"MZ", "không thuộc loại được nhận"),
+        ("macro.docx", archive(WORD | {"word/vbaProject.bin": b"x"}), "có chứa macro"),
+        ("bom.docx", archive(WORD | {"word/media/a.bin": bytes(30_000_000)}), "quá nhiều dữ liệu nén"),
+        ("trống.pdf", b"", "trống"),
+        ("lớn.pdf", pdf("a" * 10_000_000), "lớn hơn 10 MB"),
+    ):
+        [(pointer, detail)] = pointers(await upload(intake, name, content))
+        assert (pointer, words in detail) == ("#/file", True), detail
+    assert (await upload(intake, "lớn.pdf", pdf("a" * 21_000_000))).status_code == 413
+    assert (await upload(intake, "a.pdf", pdf("a"), "khong-co")).status_code == 404
+    address = f"{API}/uploads"
+    for sent in ({"data": {"file": "chữ"}}, {"files": [("file", ("1.pdf", pdf("1"))), ("file", ("2.pdf", pdf("2")))]}):
+        assert pointers(await intake.client.post(address, **sent)) == [("#/file", ONE_FILE)]
+    assert (await intake.client.post(address, json={})).status_code == 415
+    attachments = intake.intake.attachments
+    try:
+        attachments._scanner = _Scanner(None)
+        answer = await upload(intake, "a.pdf", pdf("s"))
+        assert (answer.status_code, int(answer.headers["Retry-After"]) > 0) == (503, True)
+        attachments._scanner = _Scanner(True)
+        [(_, detail)] = pointers(await upload(intake, "a.pdf", pdf("s")))
+        assert "Phần mềm diệt vi-rút" in detail
+    finally:
+        attachments._scanner = NoScanner()
+    assert await kept(intake) == before
+
+
+async def test_the_page_for_programmers_tells_of_uploads(intake: Running) -> None:
+    page = (await intake.client.get("/api/docs")).text
+    assert [
+        word for word in ("POST /api/v1/{agency}/uploads", "multipart/form-data", "không quá 10 MB") if word not in page
+    ] == []
+
+
+async def test_a_form_without_files_asks_nothing_about_files(intake: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(type(intake.intake.attachments), "named", never)
+    assert (await register(intake, "khoa-4")).status_code == 201
+
+
+# With feedback
+
+
+FEEDBACK = "/son-la/phan-anh-kien-nghi"
+COUNTER = "/son-la/tiep-nhan/phan-anh"
+
+
+async def feedback(intake: Running, *files: File, tokens: list[str] | None = None, **typed: Any) -> httpx.Response:
+    data: dict[str, Any] = feedback_form(**typed) | ({"uploaded": tokens} if tokens else {})
+    return await intake.client.post(FEEDBACK, data=data, files=[("files", file) for file in files] or None)
+
+
+async def test_feedback_keeps_its_files_until_it_is_erased(intake: Running) -> None:
+    refused = await feedback(intake, ("ảnh.png", SAMPLES["image/png"]), ("xấu.pdf", b"MZ"), text="")
+    assert refused.status_code == 422
+    assert [f'href="#o-{name}"' in refused.text for name in ("text", "files")] == [True, True]
+    [token] = tokens_in(refused)
+    sent = await feedback(intake, ("đơn.pdf", pdf("phản ánh")), tokens=[token])
+    assert sent.status_code == 200
+    assert "đơn.pdf (1 KB)" in sent.text
+    assert code_in(await feedback(intake, ("đơn.pdf", pdf("phản ánh")), tokens=[token])) == code_in(sent)
+    [stored] = await intake.database["feedback"].find().to_list(None)
+    files = [FileRef.model_validate(file) for file in stored["files"]]
+    assert [file.name for file in files] == ["ảnh.png", "đơn.pdf"]
+    assert "đơn.pdf" in (await intake.client.post("/son-la/tra-cuu", data={"code": code_in(sent)})).text
+
+    async def published() -> bool:
+        return len(intake.published.of(topics.FEEDBACK)) == 1
+
+    await eventually(published)
+    [(_, value)] = intake.published.of(topics.FEEDBACK)
+    assert [f["sha256"] for f in orjson.loads(value)["data"]["files"]] == [f.sha256 for f in files]
+
+    intake.clock.now = NOW + timedelta(hours=25, minutes=1)
+    await intake.intake.attachments.sweep()
+    assert await intake.intake.files.get(files[1]) == pdf("phản ánh")
+
+    csrf = sign_in(intake, Role.OFFICE)
+    intake.clock.now = NOW
+    for _ in range(2):
+        typed = {"csrf": csrf, "number": stored["case_number"], "confirmed": "1"}
+        assert (await intake.client.post(f"{COUNTER}/xoa", data=typed)).status_code == 303
+    [erased] = await intake.database["feedback"].find().to_list(None)
+    assert "files" not in erased
+    for file in files:
+        with pytest.raises(NotFound):
+            await intake.intake.files.get(file)
+
+
+async def test_the_counter_keeps_the_scan_of_feedback_on_paper(intake: Running) -> None:
+    csrf = sign_in(intake, Role.OFFICE)
+    paper = {"csrf": csrf, "nonce": "ban-giay-o-quay-mot-cua", "channel": "paper", "received_time": "08:00"}
+    scan = [("files", ("bản quét.pdf", pdf("quét")))]
+    page = await intake.client.post(COUNTER, data=paper, files=scan)
+    assert page.status_code == 422
+    [token] = tokens_in(page)
+    entered = await intake.client.post(COUNTER, data=paper | {"received_on": "09/3/2026", "uploaded": token})
+    assert entered.status_code == 303, "a scan is a content"
+    assert "bản quét.pdf (1 KB)" in (await intake.client.get(entered.headers["location"])).text
+    [stored] = await intake.database["feedback"].find().to_list(None)
+    assert await intake.intake.files.get(FileRef.model_validate(stored["files"][0])) == pdf("quét")
+    blank = await intake.client.post(COUNTER, data=paper | {"received_on": "09/3/2026"}, files=[("files", ("x.pdf", b"MZ"))])
+    assert (blank.status_code, "không đúng với đuôi tên tệp" in blank.text) == (422, True)
+
+
+async def test_a_file_that_two_have_stays_until_the_second_is_erased(intake: Running) -> None:
+    token = await token_of(intake, "chung.pdf", pdf("chung"))
+    assert (await register(intake, "khoa-5", token)).status_code == 201
+    person = api_body()["person"] | {"address": "Tổ 2"}
+    body = {"person": person, "text": "Đề nghị", "consent_version": "2026-01", "files": [token]}
+    for status in (201, 200):
+        answer = await intake.client.post(f"{API}/feedback", json=body, headers={"Idempotency-Key": "khoa-5"})
+        assert answer.status_code == status
+    wrong = await intake.client.post(f"{API}/feedback", json=body | {"files": ["x"]}, headers={"Idempotency-Key": "khoa-6"})
+    assert pointers(wrong) == [("#/files/0", UNKNOWN)]
+    [stored] = await registrations(intake)
+    file = FileRef.model_validate(stored["files"][0])
+    await intake.intake.attachments.erase(stored)
+    await intake.database["registrations"].update_one({"_id": stored["_id"]}, {"$unset": {"files": ""}})
+    assert await intake.intake.files.get(file) == pdf("chung")
+    [other] = await intake.database["feedback"].find().to_list(None)
+    assert other["files"] == stored["files"]
+    await intake.intake.attachments.erase(other)
+    with pytest.raises(NotFound):
+        await intake.intake.files.get(file)
+    assert pointers(await register(intake, "khoa-7", token)) == [("#/files/0", UNKNOWN)], "what is gone is not taken for kept"
 
 
 # In person or online; several forms of one body

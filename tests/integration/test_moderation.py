@@ -16,6 +16,7 @@ import pytest_asyncio
 from cli.browser import Page
 from contracts import topics
 from contracts.events import CATALOGUE
+from contracts.model import FileRef
 from kit.auth import COOKIE, Role, Session, SessionCodec
 from kit.web.proof import SPEC as PROOFS
 from kit.web.proof import Proofs
@@ -24,6 +25,7 @@ from services.intake.moderation.domain import Held
 from services.intake.moderation.usecases import keep_up
 from services.intake.usecases import publish_unrouted
 from tests.intake import NOW, PLAN, Running, api_body, running_intake, web_form
+from tests.unit.test_attachments import PDF_BYTES
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
@@ -456,6 +458,35 @@ async def test_feedback_that_is_junk_says_why_and_is_erased(intake: Running) -> 
     intake.clock.now = NOW + timedelta(days=31)
     await keep_up(intake.intake)
     assert await feedback_counts(intake) == (0, 0)
+
+
+async def test_what_is_held_keeps_its_files_wherever_it_goes(intake: Running) -> None:
+    scan = [("files", ("bản quét.pdf", PDF_BYTES))]
+    await intake.client.post(FEEDBACK, data=feedback_form(), files=scan)
+    document = await held(intake)
+    file = FileRef.model_validate(document["files"][0])
+    intake.clock.now = NOW + timedelta(hours=26)
+    await intake.intake.attachments.sweep()
+    intake.clock.now = NOW
+    await decide(intake, one=str(document["_id"]))
+    stored = await intake.database["feedback"].find_one({})
+    assert stored is not None
+    assert (stored["files"], await feedback_counts(intake)) == (document["files"], (1, 0))
+    assert await intake.intake.files.get(file) == PDF_BYTES
+
+    junk = feedback_form(text="Mua ngay", trang_web="http://a.example")
+    await intake.client.post(FEEDBACK, data=junk, files=scan)
+    spam = await held(intake)
+    await decide(intake, chosen=str(spam["_id"]), act="junk", reason="Nội dung quảng cáo")
+    # Sent again with a proof it goes on beside what is held, under the same id and with the same files.
+    await intake.database["feedback"].insert_one(
+        {**stored, "_id": spam["_id"], "code_hash": spam["code_hash"], "files": spam["files"]}
+    )
+    intake.clock.now = NOW + timedelta(days=31)
+    await keep_up(intake.intake)
+    assert await feedback_counts(intake) == (2, 0)
+    assert await intake.intake.files.get(FileRef.model_validate(spam["files"][0])) == PDF_BYTES
+    await intake.intake.files._database.client.drop_database(intake.intake.files._database.name)
 
 
 # What anybody may learn

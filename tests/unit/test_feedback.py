@@ -17,6 +17,7 @@ from contracts.model import (
     CaseState,
     Channel,
     FeedbackState,
+    FileRef,
     Person,
     QuestionState,
     QuestionStateData,
@@ -121,6 +122,7 @@ def test_a_paper_is_taken_as_it_is_and_only_a_blank_one_refused() -> None:
     entry = FeedbackEntry(Channel.PAPER, RECEIVED)
     assert intake.check_entry(Feedback(Person(name="Lò Thị Mẫu"), ""), entry) == {}
     assert set(intake.check_entry(Feedback(Person(), ""), entry)) == {"name"}
+    assert intake.check_entry(Feedback(Person(), "", files=(SCAN,)), entry) == {}
     late = replace(entry, outside_due=date(2022, 4, 25))
     assert set(intake.check_entry(WHOLE, late)) == {"outside_due"}
 
@@ -131,6 +133,17 @@ def test_other_content_is_another_request(name: str, value: int) -> None:
     assert intake.payload_hash(other) != intake.payload_hash(WHOLE)
     assert intake.payload_hash(replace(other)) == intake.payload_hash(other)
     assert intake.payload_hash(WHOLE, FeedbackEntry(Channel.POST, RECEIVED)) != intake.payload_hash(WHOLE)
+
+
+SCAN = FileRef(key="son-la/upload-1/1", sha256="a", name="quét.pdf", media_type="application/pdf", size=1)
+
+
+def test_what_was_attached_tells_requests_apart_by_its_content() -> None:
+    attached = replace(WHOLE, files=(SCAN,))
+    other = replace(WHOLE, files=(SCAN.model_copy(update={"sha256": "b"}),))
+    assert len({intake.payload_hash(feedback) for feedback in (WHOLE, attached, other)}) == 3
+    again = SCAN.model_copy(update={"key": "son-la/upload-2/1", "name": "tên khác.pdf"})
+    assert intake.payload_hash(replace(WHOLE, files=(again,))) == intake.payload_hash(attached)
 
 
 def test_the_groups_are_the_eight_of_the_law_in_a_file(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Taking files in with a form, carrying them from page to page, and taking away what no form came for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -14,10 +15,10 @@ from starlette.datastructures import UploadFile
 
 from contracts.model import FileRef
 from kit.clock import Clock
-from kit.errors import Unavailable
+from kit.errors import Invalid, Unavailable
 from kit.files import FileStore
 from kit.logging import get_logger
-from kit.mongo import is_transient
+from kit.mongo import Document, is_transient
 from kit.web import Submitted
 from kit.web.rendering import format_size
 from services.intake.attachments import domain
@@ -31,6 +32,8 @@ TOKENS = "uploaded"
 """Hidden fields of a page: what was uploaded with it before."""
 DROPPED = "drop"
 """Those of them that the person takes back."""
+_BY_PROGRAM = "api"
+"""Stands for the nonce of a page in what programs uploaded: shorter than any nonce, so neither is taken for the other."""
 KEPT_FOR = timedelta(hours=24)
 _SWEPT_AFTER = KEPT_FOR + timedelta(hours=1)
 """Later than a page may still name them: nothing is taken away from under a form that is being sent."""
@@ -41,6 +44,7 @@ _AT_ONCE = 4
 
 NOT_TAKEN = "Tệp vừa chọn chưa được nhận. Xin chọn lại tệp."
 EXPIRED = "Tệp đã tải lên trước đó không còn được giữ (quá 24 giờ). Xin chọn lại tệp."
+UNKNOWN = "Mã tệp này không đúng, hoặc tệp đã tải lên quá 24 giờ. Xin tải tệp lên lại rồi gửi mã mới, với cùng Idempotency-Key."
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,9 @@ NOTHING = Attached()
 
 
 class Attachments:
-    """Files by way of forms. `in_use` tells whether a registration has a file of this key."""
+    """Files by way of forms, and of programs. `in_use` tells whether anything but a document has a file of this key: a
+    registration, feedback, or what is held.
+    """
 
     def __init__(
         self,
@@ -89,7 +95,7 @@ class Attachments:
         allowed: Allowed,
         scanner: Scanner,
         clock: Clock,
-        in_use: Callable[[str], Awaitable[bool]],
+        in_use: Callable[[str, Document | None], Awaitable[bool]],
     ) -> None:
         self.allowed = allowed
         self._files = files
@@ -113,21 +119,49 @@ class Attachments:
         """
         if not self.concerns(submitted):
             return NOTHING
-        try:
-            async with asyncio.timeout(_WITHIN):
-                held, problems = await self._recall(agency, nonce, submitted)
-                for uploaded in submitted.files.get(domain.FIELD, ()):
-                    try:
-                        held = await self._take(agency, nonce, held, uploaded)
-                    except Refused as error:
-                        problems.append(error.sentence)
-                        ATTACHMENTS.labels("refused").inc()
-        except (TimeoutError, Unavailable, PyMongoError) as error:
-            if isinstance(error, PyMongoError) and not is_transient(error):
-                raise
-            ATTACHMENTS.labels("unavailable").inc()
-            raise error if isinstance(error, Unavailable) else Unavailable("files") from None
+        async with _answering():
+            held, problems = await self._recall(agency, nonce, submitted)
+            for uploaded in submitted.files.get(domain.FIELD, ()):
+                try:
+                    held = await self._take(agency, nonce, held, uploaded)
+                except Refused as error:
+                    problems.append(error.sentence)
         return Attached(tuple(held), " ".join(problems))
+
+    async def upload(self, agency: str, uploaded: UploadFile) -> Upload:
+        """Keep a file that a program sends before the form that will name its token; durable when this returns.
+
+        Raises `Refused`, or `Unavailable` when the store or the scanner is.
+        """
+        async with _answering():
+            [kept] = await self._take(agency, _BY_PROGRAM, [], uploaded)
+        return kept
+
+    async def named(self, agency: str, tokens: Sequence[str]) -> tuple[FileRef, ...]:
+        """The files that a program names by the tokens of its uploads, each content once, as with a form; no token costs nothing.
+
+        Raises `Invalid` with a sentence for each token that is wrong or one too many (`files.0`), or `Unavailable`.
+        """
+        if not tokens:
+            return ()
+        async with _answering():
+            ids = [self._read(agency, _BY_PROGRAM, token) for token in tokens]
+            found = await self._uploads.of_page(agency, _BY_PROGRAM, {_id for _id in ids if _id})
+        held: list[FileRef] = []
+        errors: dict[str, str] = {}
+        for n, _id in enumerate(ids):
+            file = found.get(_id) if _id else None
+            if file is None:
+                errors[f"{domain.FIELD}.{n}"] = UNKNOWN
+            elif all(other.sha256 != file.sha256 for other in held):
+                try:
+                    domain.check_room(self.allowed, held, file.name, file.size)
+                    held.append(file)
+                except Refused as error:
+                    errors[f"{domain.FIELD}.{n}"] = error.sentence
+        if errors:
+            raise Invalid(errors)
+        return tuple(held)
 
     async def recall(self, agency: str, nonce: str, submitted: Submitted) -> Attached:
         """What was kept before, where the form is shown again without having taken anything new. Never fails with the store."""
@@ -154,6 +188,14 @@ class Attachments:
         return tuple(token for token in submitted.lists.get(TOKENS, ()) if token not in dropped)[: self.allowed.count]
 
     async def _take(self, agency: str, nonce: str, held: list[Upload], uploaded: UploadFile) -> list[Upload]:
+        """What is held with one more file. Raises `Refused`."""
+        try:
+            return await self._taken(agency, nonce, held, uploaded)
+        except Refused:
+            ATTACHMENTS.labels("refused").inc()
+            raise
+
+    async def _taken(self, agency: str, nonce: str, held: list[Upload], uploaded: UploadFile) -> list[Upload]:
         name = domain.file_name(uploaded.filename or "")
         domain.check_room(self.allowed, [upload.file for upload in held], name, uploaded.size or 0)
         async with self._room:
@@ -198,11 +240,21 @@ class Attachments:
                 found.append(file)
         return tuple(found)
 
+    async def erase(self, document: Document) -> None:
+        """Remove the content of a document's attachments, but those that another one has too: of one mail with several forms, or
+        named twice by a program. The document's `files` are its eraser's to empty, after this: what is cut off between the two
+        is erased again by the same step.
+        """
+        for file in document.get("files") or ():
+            if not await self._in_use(file["key"], document):
+                await self._uploads.forget(file["key"])  # first: a token that is good still has its file
+                await self._files.delete(file["key"])
+
     async def sweep(self) -> int:
         """Take away files whose form did not come within a day. Returns how many."""
         count = 0
         async for row in self._uploads.older_than(self._clock() - _SWEPT_AFTER):
-            if not await self._in_use(row["file"]["key"]):
+            if not await self._in_use(row["file"]["key"], None):
                 await self._files.delete(row["file"]["key"])
                 count += 1
             await self._uploads.remove(row["_id"])
@@ -215,13 +267,17 @@ def _looked_at(name: str, content: bytes) -> tuple[str, str]:
     return domain.media_type(name, content), sha256(content).hexdigest()
 
 
-async def erase_files(files: FileStore, document: Mapping[str, Any], shared: Callable[[str], Awaitable[bool]]) -> None:
-    """Remove the content of a registration's attachments, but those that another one has too: of one mail with several forms. The
-    document's `files` are its eraser's to empty, after this: what is cut off between the two is erased again by the same step.
-    """
-    for file in document.get("files") or ():
-        if not await shared(file["key"]):
-            await files.delete(file["key"])
+@contextlib.asynccontextmanager
+async def _answering() -> AsyncIterator[None]:
+    """Ends in time, and turns what hinders just now into `Unavailable`."""
+    try:
+        async with asyncio.timeout(_WITHIN):
+            yield
+    except (TimeoutError, Unavailable, PyMongoError) as error:
+        if isinstance(error, PyMongoError) and not is_transient(error):
+            raise
+        ATTACHMENTS.labels("unavailable").inc()
+        raise error if isinstance(error, Unavailable) else Unavailable("files") from None
 
 
 def file_rows(files: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -15,7 +15,6 @@ from kit.errors import Conflict, Invalid
 from kit.mongo import Document
 from services.intake.after import domain as after
 from services.intake.after.domain import is_hidden, question_id
-from services.intake.attachments.usecases import erase_files
 from services.intake.data_requests import domain, store
 from services.intake.data_requests.domain import State, What
 from services.intake.documents import LETTER
@@ -94,7 +93,7 @@ async def erase(intake: Intake, acting: Acting, registration: UUID) -> None:
     then what requests about it hold. Every step may be repeated.
     """
     document = await intake.outbox.get(registration, acting.agency)
-    await erase_files(intake.files, document, lambda key: intake.registrations.has_file(key, but=registration))
+    await intake.attachments.erase(document)
     await intake.outbox.change(registration, acting.agency, lambda d: after.erased(d, acting))
     await store.forget_person(intake.requests.collection, acting.agency, registration)
 

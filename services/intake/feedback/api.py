@@ -12,7 +12,7 @@ from kit.errors import Invalid
 from kit.web import current_trace
 from kit.web.middleware import address_of
 from kit.web.problems import ProblemDocument
-from services.intake.api import AGENCY, HEADER, body_of, idempotency_key
+from services.intake.api import AGENCY, HEADER, body_of, idempotency_key, named_files
 from services.intake.feedback.forms import FeedbackInput, api_key
 from services.intake.feedback.usecases import FeedbackIntake, receive
 from services.intake.ratelimits import FORM
@@ -64,8 +64,9 @@ def router(desk: FeedbackIntake) -> APIRouter:
         desk.intake.limits.count(FORM, address_of(request.scope))
         body = await body_of(request, FeedbackInput)
         acting = Acting(request.path_params["agency"], "registrant", desk.intake.clock(), current_trace())
+        files = await named_files(desk.intake, acting.agency, body.files)
         try:
-            receipt = await receive(desk, acting, api_key(key), body.feedback(), channel=Channel.API)
+            receipt = await receive(desk, acting, api_key(key), body.feedback(files), channel=Channel.API)
         except Invalid as error:
             places = body.places()
             raise Invalid({places.get(name, name): detail for name, detail in error.errors.items()}) from None

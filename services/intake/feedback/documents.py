@@ -2,6 +2,7 @@
 
 The document has the fields of `FeedbackState`, and beside them those that a registration has for the same purposes
 (services/intake/documents.py): `payload_hash`, `code_hash`, `unrouted`; and `announced`, the days that its receipt names.
+`files` only where given.
 """
 
 from collections.abc import Callable
@@ -36,6 +37,7 @@ def feedback_fields(
     answer_by: Deadline | None,
 ) -> Document:
     """What the document holds beside its identity, hashes and events."""
+    attached = {"files": [file.model_dump() for file in feedback.files]} if feedback.files else {}
     return {
         "case_number": case_number,
         "channel": entry.channel,
@@ -57,16 +59,17 @@ def feedback_fields(
         "steps": [{"n": 1, "at": entry.received_at, "known_at": recorded_at, "state": "received"}],
         "announced": {"forward_by": _day(forward_by), "answer_by": _day(answer_by)},
         "unrouted": recorded_at,
+        **attached,
     }
 
 
 def erased(document: Document, acting: Acting) -> Change | None:
-    """One write removes person and texts (law: personal data); number, days and group stay for the statistics."""
+    """One write removes person, texts and files (law: personal data); number, days and group stay for the statistics."""
     if document["status"] == "erased":
         return None
     act = acting.act(ERASED)
     steps = [*document["steps"], step(act, document["seq"] + 1, "erased")]
-    return Change([act], {"status": "erased", "text": "", "procedure": "", "steps": steps}, ["person"])
+    return Change([act], {"status": "erased", "text": "", "procedure": "", "steps": steps}, ["person", "files"])
 
 
 def _day(due: Deadline | None) -> str | None:

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import orjson
 
-from contracts.model import Person, RegistrantKind, Way
+from contracts.model import FileRef, Person, RegistrantKind, Way
 from kit.clock import local
 from services.intake.domain import BLANK, CONSENT, Entry
 
@@ -22,6 +22,7 @@ class Feedback:
     kind: RegistrantKind = RegistrantKind.INDIVIDUAL
     preferred_way: Way | None = None
     consent_version: str | None = None
+    files: tuple[FileRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ def payload_hash(feedback: Feedback, entry: FeedbackEntry | None = None) -> byte
         "preferred_way": feedback.preferred_way,
         "consent": feedback.consent_version,
     }
+    if feedback.files:  # named only where given, so that hashes of older feedback stay what they were
+        content["files"] = [file.sha256 for file in feedback.files]
     if entry is not None:
         received = local(entry.received_at).isoformat()
         content["entry"] = [entry.channel, received, entry.incoming_number, entry.outside_number, entry.outside_due]
@@ -78,7 +81,7 @@ def check(feedback: Feedback, *, consent_version: str) -> dict[str, str]:
 def check_entry(feedback: Feedback, entry: FeedbackEntry) -> dict[str, str]:
     """Field → what is wrong, for what staff typed: only what nobody could work on is refused."""
     errors: dict[str, str] = {}
-    if feedback.person == Person() and not feedback.text:
+    if feedback.person == Person() and not feedback.text and not feedback.files:
         errors["name"] = BLANK
     if entry.outside_due is not None and entry.outside_due < local(entry.received_at).date():
         errors["outside_due"] = "Hạn do cấp trên giao ở trước ngày nhận. Xin kiểm tra lại."

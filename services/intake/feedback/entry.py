@@ -17,6 +17,8 @@ from kit.feedback import UNSURE
 from kit.web import Submitted, Templates, current_trace, read_form, staff
 from kit.web.faces import face_of
 from services.intake import printing
+from services.intake.attachments.scanner import SCANNER
+from services.intake.attachments.usecases import NOTHING, Attached
 from services.intake.feedback import domain
 from services.intake.feedback.forms import ENTRY_CHANNELS, ErasureForm, FeedbackEntryForm, entry_key
 from services.intake.feedback.http import LABELS, receipt_context
@@ -28,6 +30,10 @@ AtCounter = Annotated[Session, Depends(staff(Role.OFFICE, Role.CONTROL))]
 UNAVAILABLE = (
     "Hệ thống tạm thời gián đoạn nên nội dung chưa được lưu. Những gì đã nhập vẫn còn: "
     "xin đợi ít giây rồi bấm “Ghi nhận phản ánh, kiến nghị” lần nữa."
+)
+NO_SCANNER = (
+    "Hệ thống tạm thời chưa kiểm tra được tệp đính kèm nên nội dung chưa được lưu. Những gì đã nhập vẫn còn: "
+    "xin đợi ít phút, chọn lại tệp rồi bấm “Ghi nhận phản ánh, kiến nghị”, hoặc ghi nhận không kèm tệp."
 )
 _LABELS: Mapping[str, str] = {
     "channel": "Kênh tiếp nhận",
@@ -76,17 +82,24 @@ class _Counter:
         profile = self._intake.agency(agency)
         submitted = await read_form(request)
         values = with_nonce(submitted)
+        attached: Attached | None = None
         try:
-            receipt = await self._enter(profile, session, submitted, values["nonce"])
-        except Invalid as error:
-            return self._form(request, profile, values, error.errors, status=422)
-        except Unavailable:
-            return self._form(request, profile, values, {}, status=503, warning=UNAVAILABLE)
+            attached = await self._intake.attachments.attach(agency, values["nonce"], submitted)
+            receipt = await self._enter(profile, session, submitted, values["nonce"], attached)
+        except (Invalid, Unavailable) as error:
+            if attached is None:
+                attached = await self._intake.attachments.recall(agency, values["nonce"], submitted)
+            if isinstance(error, Invalid):
+                return self._form(request, profile, values, error.errors | attached.errors, status=422, attached=attached)
+            warning = NO_SCANNER if SCANNER in error.args else UNAVAILABLE
+            return self._form(request, profile, values, attached.errors, status=503, warning=warning, attached=attached)
         return RedirectResponse(f"/{agency}/tiep-nhan/phan-anh/{receipt.document['_id']}", 303)
 
-    async def _enter(self, profile: Agency, session: Session, submitted: Submitted, nonce: str) -> Receipt:
+    async def _enter(self, profile: Agency, session: Session, submitted: Submitted, nonce: str, attached: Attached) -> Receipt:
         typed = submitted.parse(FeedbackEntryForm)
-        feedback, entry = typed.feedback(), typed.entry()
+        if attached.errors:
+            raise Invalid(attached.errors)
+        feedback, entry = typed.feedback(attached.files), typed.entry()
         acting = Acting(profile.code, session.username, self._intake.clock(), current_trace())
         return await enter(self._desk, acting, entry_key(nonce, domain.payload_hash(feedback, entry)), feedback, entry)
 
@@ -130,6 +143,7 @@ class _Counter:
         *,
         status: int = 200,
         warning: str = "",
+        attached: Attached = NOTHING,
     ) -> Response:
         groups = self._desk.groups
         return self._page(
@@ -146,6 +160,8 @@ class _Counter:
             values=values,
             errors=errors,
             warning=warning,
+            attached=attached,
+            allowed=self._intake.attachments.allowed,
         )
 
     def _page(self, request: Request, profile: Agency, name: str, **context: Any) -> Response:

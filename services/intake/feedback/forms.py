@@ -5,13 +5,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from contracts.model import Channel, Person, RegistrantKind, Way
+from contracts.model import Channel, FileRef, Person, RegistrantKind, Way
 from kit import clock
 from kit.feedback import UNSURE
 from kit.web.forms import Email, FormDate, FormTime, Input, Line, Phone, Text
 from kit.web.messages import courteous
 from services.intake.feedback.domain import Feedback, FeedbackEntry
-from services.intake.forms import PersonInput
+from services.intake.forms import FILES_HELP, MOST_TOKENS, PersonInput, Token, Uploaded
 
 _PERSON = ("name", "address", "phone", "email", "organisation")
 
@@ -26,6 +26,8 @@ class FeedbackForm(Input):
     """The form of the public site. `consent` holds the version of the notice that was agreed to."""
 
     nonce: Annotated[str, Field(max_length=64)] = ""
+    uploaded: list[Token] = Field(default_factory=list, max_length=MOST_TOKENS)
+    drop: list[Token] = Field(default_factory=list, max_length=MOST_TOKENS)
     group: Annotated[Line, AfterValidator(_group)] = UNSURE
     text: Text = ""
     procedure: Line = ""
@@ -38,7 +40,7 @@ class FeedbackForm(Input):
     preferred_way: Way | None = None
     consent: Line | None = None
 
-    def feedback(self) -> Feedback:
+    def feedback(self, files: tuple[FileRef, ...] = ()) -> Feedback:
         return Feedback(
             person=Person(**{name: getattr(self, name) for name in _PERSON}),
             text=self.text,
@@ -47,6 +49,7 @@ class FeedbackForm(Input):
             kind=self.kind,
             preferred_way=self.preferred_way,
             consent_version=self.consent,
+            files=files,
         )
 
 
@@ -103,9 +106,10 @@ class FeedbackInput(Input):
     text: Text = Field("", description="Nội dung, không quá 10.000 ký tự")
     procedure: Line = Field("", description="Thủ tục hành chính liên quan, nếu có")
     preferred_way: Way | None = Field(None, description="Cách Ông/Bà muốn nhận trả lời")
+    files: Uploaded = Field(default_factory=list, max_length=MOST_TOKENS, description=FILES_HELP)
     consent_version: Line | None = Field(None, description="Phiên bản thông báo bảo vệ dữ liệu cá nhân mà người gửi đồng ý")
 
-    def feedback(self) -> Feedback:
+    def feedback(self, files: tuple[FileRef, ...] = ()) -> Feedback:
         return Feedback(
             person=Person(**self.person.model_dump()),
             text=self.text,
@@ -114,6 +118,7 @@ class FeedbackInput(Input):
             kind=self.kind,
             preferred_way=self.preferred_way,
             consent_version=self.consent_version,
+            files=files,
         )
 
     def places(self) -> dict[str, str]:

@@ -146,12 +146,13 @@ async def _keep(
 
 
 async def erase(desk: FeedbackIntake, acting: Acting, case_number: str) -> None:
-    """Remove everything personal of feedback, as its sender asked and a person decided (law: personal data); routing and
-    notify obey the event. May be repeated. Raises `Invalid` where there is no feedback of that number.
+    """Remove everything personal of feedback, as its sender asked and a person decided (law: personal data): files, then person
+    and texts with the event that routing and notify obey. May be repeated. Raises `Invalid` where no feedback has that number.
     """
     found = await desk.store.by_number(acting.agency, case_number)
     if found is None:
         raise Invalid({"number": NO_SUCH_NUMBER})
+    await desk.intake.attachments.erase(await desk.outbox.get(found, acting.agency))
     await desk.outbox.change(found, acting.agency, lambda document: documents.erased(document, acting))
     get_logger().info("feedback_erased", feedback=str(found), by=acting.actor)
 

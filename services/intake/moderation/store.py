@@ -90,9 +90,9 @@ class HeldStore:
         """Forget them: they went on, or their time is over."""
         await self._collection.delete_many({"_id": {"$in": list(ids)}})
 
-    async def has_file(self, key: str) -> bool:
-        """Whether something held came with this file."""
-        query = {"files.key": key, "files.0": {"$exists": True}}
+    async def has_file(self, key: str, *, but: UUID | None = None) -> bool:
+        """Whether something held, `but` that one, came with this file."""
+        query = {"files.key": key, "files.0": {"$exists": True}, "_id": {"$ne": but}}
         return await self._collection.find_one(query, {"_id": 1}, hint="by_file") is not None
 
     async def ended_junk(self, now: datetime, limit: int = 100) -> list[Document]:

@@ -8,7 +8,6 @@ from kit.acting import Acting
 from kit.errors import Invalid
 from kit.logging import get_logger
 from kit.mongo import Document
-from services.intake.attachments.usecases import erase_files
 from services.intake.metrics import HELD, HELD_OLDEST
 from services.intake.moderation import domain
 from services.intake.moderation.domain import RELEASABLE, Held
@@ -69,7 +68,7 @@ async def keep_up(intake: Intake) -> None:
             await intake.held.remove(*await released.store.known(waiting))
     if junk := await intake.held.ended_junk(now):
         for document in junk:
-            await erase_files(intake.files, document, intake.registrations.has_file)
+            await intake.attachments.erase(document)
         await intake.held.remove(*(document["_id"] for document in junk))
         get_logger().info("junk_erased", count=len(junk))
     await measure(intake)

@@ -37,6 +37,8 @@ from services.routing.questions.states import (
 
 TITLE = "Phản ánh, kiến nghị"
 IN_DIALOGUE = "Nội dung từ phản ánh, kiến nghị"
+IN_FILES = "Nội dung ghi trong tệp đính kèm."
+"""Stands for the text where the counter scanned a paper and typed nothing of it: a question is what the office works on."""
 
 # What it becomes
 
@@ -44,6 +46,7 @@ IN_DIALOGUE = "Nội dung từ phản ánh, kiến nghị"
 def as_registration(event: Event[FeedbackState]) -> Event[RegistrationState]:
     """Feedback as what routing takes over: a form of one section, of no plan. So it is amended, withdrawn and erased alike."""
     data = event.data
+    text = data.text if data.text.strip() else IN_FILES if data.files else ""
     sheet = RegistrationState(
         case_number=data.case_number,
         plan="",
@@ -54,7 +57,7 @@ def as_registration(event: Event[FeedbackState]) -> Event[RegistrationState]:
         kind=data.kind,
         person=data.person,
         preferred_way=data.preferred_way,
-        sections=(SectionText(no=1, title=TITLE, text=data.text),) if data.text.strip() else (),
+        sections=(SectionText(no=1, title=TITLE, text=text),) if text else (),
         files=data.files,
         consent_version=data.consent_version,
         status=data.status,
