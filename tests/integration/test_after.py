@@ -333,6 +333,7 @@ async def test_feedback_is_amended_then_added_to_and_its_letters_follow_the_corr
     await world.pass_on()
     [question] = await world.questions()
     assert (question["text"], question["section_no"], question["source"]) == ("Kiểm định cân mất bao lâu?", None, "feedback")
+    assert question["proposal"]["unit"] is None, "it stands in no section of the form that could say whose it is"
     assert [clock["kind"] for clock in question["clocks"]] == ["forward"]
     who = states.Who(frozenset({"control"}))
     await routing_usecases.transfer(world.routing, acting(world.routing), who, question["_id"], "tieu-chuan-do-luong")
