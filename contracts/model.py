@@ -207,8 +207,12 @@ class FeedbackState(Payload):
     outside_number: str | None = None
     outside_due: date | None = None
     registration: UUID | None = Field(None, description="The registration it came from; its code is unchanged (D3)")
-    status: str = "received"
+    status: str = Field("received", description="received | withdrawn | erased")
     steps: tuple[Step, ...] = ()
+    additions: tuple[Addition, ...] | None = Field(None, description="What its sender added once it was in work")
+    withdrawal_reason: str = Field("", description="If the person gave one")
+    contact_changed_at: AwareDatetime | None = Field(None, description="When `person` was corrected last; letters follow it")
+    attendance_reply: AttendanceReply | None = Field(None, description="Of feedback that was taken into a dialogue (D3)")
 
 
 class SurveyWay(StrEnum):
@@ -371,6 +375,7 @@ class QuestionStateData(Payload):
     answer: str | None = Field(None, description="The approved answer")
     public_question: str | None = Field(None, description="Wording for the public, without personal data, approved by a person")
     public_answer: str | None = None
+    public_field: str | None = Field(None, description="Of feedback: the field it is filed under; None: its section's title")
     published_on: date | None = Field(None, description="Day of the first publication; stays when it is taken back")
     asked_on: date | None = Field(None, description="Since when the person is asked for more information (K2)")
     merged_into: UUID | None = None

@@ -249,6 +249,11 @@ class Form(Model):
             raise NotFound("section")
         return found
 
+    def of_unit(self, unit: str | None) -> FormSection | None:
+        """The section whose texts go to this unit; None where there is none, or more than one."""
+        found = [section for section in self.sections if unit is not None and section.unit == unit]
+        return found[0] if len(found) == 1 else None
+
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         faults = [*self._layout_faults(), *self._text_faults(), *self._field_faults()]

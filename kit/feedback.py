@@ -61,6 +61,10 @@ class FeedbackGroups(Model):
         """The group in words; "" for what nobody has classified yet."""
         return next((f"{group.no}. {group.label}" for group in self.groups if group.no == no), "")
 
+    def name(self, no: int | None) -> str:
+        """The same without its number."""
+        return next((group.label for group in self.groups if group.no == no), "")
+
 
 def load_groups(agencies_dir: Path) -> FeedbackGroups:
     """The groups. Raises `BadFile`."""

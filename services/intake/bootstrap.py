@@ -234,7 +234,6 @@ def _application(
     )
     templates.environment.globals["proofs"] = intake.proofs
     programs = api.router(intake)
-    feedback_pages = feedback_http.Pages(feedback, templates)
     app = front_of(
         service,
         title="Đối thoại về thủ tục hành chính: tiếp nhận đăng ký",
@@ -253,9 +252,9 @@ def _application(
             entry.router(intake, templates),
             site.router(intake, templates, load_emblems(intake.settings.agencies_dir, intake.agencies)),
             surveys_http.router(surveys, templates),
-            after.router(intake, templates),
-            feedback_http.router(feedback_pages),
-            http.router(intake, templates, feedback_pages),
+            after.router(intake, templates, feedback.groups),
+            feedback_http.router(feedback, templates),
+            http.router(intake, templates, feedback.groups),
         ),
         docs=True,
         large_bodies=("/*/dang-ky/*", "/*/phan-anh-kien-nghi", "/*/tiep-nhan/", "/*/tiep-nhan/phan-anh", "/api/v1/*/uploads"),

@@ -117,7 +117,7 @@ def renderer(code_of: Callable[[UUID], str]) -> Callable[[Document, Document], P
     def render(document: Document, entry: Document) -> Payload:
         if entry["type"] == LETTER:
             if "letter" in entry["changes"]:
-                return _later_letter(document, entry)
+                return later_letter(document, entry, _key(document, entry))
             return _letter(document, entry, code_of(document["_id"]))
         return RegistrationState.model_validate(document)
 
@@ -131,23 +131,23 @@ def _key(document: Document, entry: Document) -> str:
     return letter_key(document["_id"], letter_kind(document))
 
 
-def _later_letter(document: Document, entry: Document) -> LetterState:
-    """A letter that an act after the registration asked for (after/domain.py), to whom it was meant then."""
+def later_letter(document: Document, entry: Document, key: str) -> LetterState:
+    """A letter that an act after the registration, or the feedback, asked for (after/domain.py), to whom it was meant then."""
     frozen = next((letter for letter in document.get("letters", ()) if letter["n"] == entry["n"]), None)
     return LetterState(
-        letter_key=_key(document, entry),
+        letter_key=key,
         kind=entry["changes"]["letter"],
         recipient=Recipient.model_validate(frozen["recipient"]) if frozen else None,
         ways=(Way.EMAIL,) if frozen else (),
         requested_at=entry["known_at"],
         case=document["_id"],
         case_number=document["case_number"],
-        dialogue=document["dialogue"],
+        dialogue=document.get("dialogue"),
         fields=frozen["fields"] if frozen else {},
     )
 
 
-def _first_person(document: Document) -> Document | None:
+def first_person(document: Document) -> Document | None:
     """Whom the receipt was asked for: a letter keeps its recipient, notify sends it on when the contact is corrected."""
     person: Document | None = document.get("first_contact") or document.get("person")
     return person
@@ -155,7 +155,7 @@ def _first_person(document: Document) -> Document | None:
 
 def _letter(document: Document, entry: Document, code: str) -> LetterState:
     kind = letter_kind(document)
-    person = _first_person(document)
+    person = first_person(document)
     ways, reason = letter_ways(document)
     return LetterState(
         letter_key=letter_key(document["_id"], kind),
@@ -173,7 +173,7 @@ def _letter(document: Document, entry: Document, code: str) -> LetterState:
 
 def letter_ways(document: Document) -> tuple[tuple[Way, ...], str]:
     """By e-mail if there is an address; else not at all, since the code was shown or handed over already, and why."""
-    if (_first_person(document) or {}).get("email"):
+    if (first_person(document) or {}).get("email"):
         return (Way.EMAIL,), ""
     shown = document["channel"] in (Channel.WEB, Channel.API)
     return (), NO_EMAIL_WEB if shown else NO_EMAIL_ENTRY

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import APIRouter, Request
 from pymongo.errors import PyMongoError
@@ -15,11 +15,13 @@ from kit.acting import Acting
 from kit.agency import Agency, WebField
 from kit.clock import format_date_in_words, local_date
 from kit.errors import Invalid, TooMany, Unavailable
+from kit.feedback import FeedbackGroups
 from kit.mongo import is_transient
 from kit.web import Submitted, Templates, current_trace, read_form
 from kit.web.faces import face_of
 from kit.web.middleware import address_of
 from services.intake import domain, printing, summary, views
+from services.intake.after import sheets
 from services.intake.after.pages import Tracking
 from services.intake.attachments.domain import FIELD
 from services.intake.attachments.scanner import SCANNER
@@ -52,20 +54,11 @@ TOO_MANY_OF_ALL = "Hệ thống đang nhận rất nhiều phiếu cùng lúc n�
 TOO_MANY_LOOKUPS = "Trong thời gian ngắn đã có quá nhiều lượt tra cứu. Xin Ông/Bà đợi {wait} rồi tra cứu lại."
 
 
-class Tracker(Protocol):
-    """Whoever else has pages for tracking codes."""
-
-    async def tracking(
-        self, request: Request, profile: Agency, hashed: bytes, registration: dict[str, Any] | None
-    ) -> Response | None:
-        """The page of what this code is about, if it is theirs; `registration`: what was found under it."""
-
-
-def router(intake: Intake, templates: Templates, feedback: Tracker) -> APIRouter:
-    """The public pages; below them nothing else of the service's addresses may be registered. `feedback` shows what became of
-    feedback by its code.
+def router(intake: Intake, templates: Templates, groups: FeedbackGroups) -> APIRouter:
+    """The public pages; below them nothing else of the service's addresses may be registered. `groups`: the words for the content
+    groups of feedback, whose code is looked up here too.
     """
-    pages = _Pages(intake, templates, feedback)
+    pages = _Pages(intake, templates, groups)
     routes = APIRouter(include_in_schema=False)
     get, post = routes.get, routes.post
     get("/{agency}/dang-ky/{plan}")(pages.form)
@@ -78,11 +71,10 @@ def router(intake: Intake, templates: Templates, feedback: Tracker) -> APIRouter
 class _Pages:
     """The endpoints. FastAPI fills in path parameters by name; everything typed comes through `read_form`."""
 
-    def __init__(self, intake: Intake, templates: Templates, feedback: Tracker) -> None:
+    def __init__(self, intake: Intake, templates: Templates, groups: FeedbackGroups) -> None:
         self._intake = intake
         self._templates = templates
-        self._tracking = Tracking(intake, templates)
-        self._feedback = feedback
+        self._tracking = Tracking(intake, templates, groups)
 
     async def form(self, request: Request, agency: str, plan: str) -> Response:
         """The form to fill in."""
@@ -179,7 +171,7 @@ class _Pages:
         return self._page(request, profile, "lookup.html", visiting=visiting, flash=left)
 
     async def tracking(self, request: Request, agency: str) -> Response:
-        """What became of the registration of a code. The code travels in the body alone."""
+        """What became of the registration, or the feedback, of a code. The code travels in the body alone."""
         profile = self._intake.agency(agency)
         submitted = await read_form(request)
         typed = submitted.values.get("code", "")[:100]
@@ -198,11 +190,7 @@ class _Pages:
                 errors=errors,
             )
         code = parse_code(typed)
-        document = await self._intake.registrations.by_code(agency, code_hash(code or typed))
-        if (page := await self._feedback.tracking(request, profile, code_hash(code or typed), document)) is not None:
-            if document is not None:  # a registration that was made feedback: its sender's contact and data stay the sender's
-                self._tracking.sessions.keep(page, self._tracking.sessions.new(agency, document["_id"]))
-            return page
+        document = await sheets.by_code(self._intake, agency, code_hash(code or typed))
         if document is None and (held := await self._intake.held.by_code(agency, code_hash(code or typed))) is not None:
             return self._page(request, profile, "moderation/tracking.html", document=held)
         if document is None:

@@ -1,10 +1,10 @@
 """What pages say, in words: announcements and the state of a registration (the wording of states is one table here). Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from contracts.letters import Meeting
 from contracts.model import (
@@ -27,6 +27,7 @@ from kit.agency import Contacts
 from kit.calendar import WorkCalendar
 from kit.clock import format_date, format_date_long, format_moment, format_moment_long, local_date
 from kit.web.rendering import format_phone
+from services.intake.after.domain import family, is_hidden, standing
 from services.intake.data_requests import domain as requests
 from services.intake.data_requests.domain import State
 from services.intake.domain import Dialogue, Plan, Submission, Window, folded, opening, window
@@ -152,7 +153,7 @@ def _period(first: date, last: date) -> str:
 # The state of a registration and of its questions, as the registrant reads it ----------------------------------------
 
 
-_STATES: Mapping[QuestionState, str] = {
+STATES: Mapping[QuestionState, str] = {
     QuestionState.NEW: "Đã tiếp nhận",
     QuestionState.SEALED: "Đang được xem xét",
     QuestionState.TRIAGE: "Đang phân loại",
@@ -244,32 +245,48 @@ class QuestionView:
     outcome: str = ""
 
 
+ViewOf = Callable[[str, str, QuestionStateData | None, datetime], QuestionView]
+
+
 def question_views(
-    document: Document, questions: Mapping[UUID, QuestionStateData], now: datetime, modes: Mapping[int, str] | None = None
+    document: Document,
+    questions: Mapping[UUID, QuestionStateData],
+    now: datetime,
+    modes: Mapping[int, str] | None = None,
+    view_of: ViewOf | None = None,
 ) -> list[QuestionView]:
-    """A view for each section of the form in its order, and for each question split out of one, after it. `modes`: what may be
-    done to a section.
+    """A view for each section of the form in its order, and for each question that came out of one, after it. `modes`: what may
+    be done to a section: to the question that it is now.
     """
     views: list[QuestionView] = []
     for section in document["sections"]:
-        _id = uuid5(document["_id"], str(section["no"]))
-        parts = [_id, *sorted(i for i, q in questions.items() if q.parent == _id)]
-        for n, part in enumerate(parts):
+        now_it_is = standing(document["_id"], section["no"], questions)
+        for n, part in enumerate(family(document["_id"], section["no"], questions)):
             question = questions.get(part)
             as_feedback = question is not None and question.source is CaseSource.FEEDBACK
             more = " – xử lý như phản ánh, kiến nghị" if as_feedback else f" (phần {n + 1})" if n else ""
             title = f"{section['no']}. {section['title']}{more}"
-            if section["no"] in document.get("withdrawn_sections", ()) and (
-                question is None or question.state not in CLOSED_STATES
-            ):
-                views.append(QuestionView(title, "", _STATES[QuestionState.WITHDRAWN], "neutral"))  # routing hears of it yet
+            if section["no"] in document.get("withdrawn_sections", ()) and is_still_open(question):
+                views.append(withdrawn_view(title))  # routing hears of it yet
                 continue
-            view = question_view(title, section["text"] if n == 0 else "", question, now)
-            views.append(_changeable(view, section, question, (modes or {}).get(section["no"], "none")) if n == 0 else view)
+            view = (view_of or question_view)(title, section["text"] if part == now_it_is else "", question, now)
+            mode = (modes or {}).get(section["no"], "none")
+            views.append(changeable(view, section, question, mode) if part == now_it_is else view)
     return views
 
 
-def _changeable(view: QuestionView, section: Document, question: QuestionStateData | None, mode: str) -> QuestionView:
+def is_still_open(question: QuestionStateData | None) -> bool:
+    """As far as routing has shown it."""
+    return question is None or question.state not in CLOSED_STATES
+
+
+def withdrawn_view(title: str) -> QuestionView:
+    """What was taken back, though routing has not shown it yet."""
+    state = QuestionState.WITHDRAWN
+    return QuestionView(title, "", STATES[state], "neutral", meaning=_MEANING[state])
+
+
+def changeable(view: QuestionView, section: Document, question: QuestionStateData | None, mode: str) -> QuestionView:
     """With what the person added, what became of that, and what may be done now. Of what is sealed nothing is shown (D6)."""
     view = replace(view, no=section["no"], mode=mode)
     if not view.text:
@@ -291,14 +308,14 @@ def question_view(title: str, text: str, question: QuestionStateData | None, now
     the code must not learn of a denunciation (D6).
     """
     if question is None or question.state is QuestionState.NEW:
-        return QuestionView(title, text, _STATES[QuestionState.NEW], "info", _NEXT[QuestionState.NEW])
+        return QuestionView(title, text, STATES[QuestionState.NEW], "info", _NEXT[QuestionState.NEW])
     state = question.state
     if state is QuestionState.EXCLUDED:
-        return QuestionView(title, "", _STATES[state], _TONES[state])
+        return QuestionView(title, "", STATES[state], _TONES[state])
     if question.sealed or state is QuestionState.SEALED:
-        return QuestionView(title, "", _STATES[QuestionState.SEALED], "info")
+        return QuestionView(title, "", STATES[QuestionState.SEALED], "info")
     running = running_clock(question)
-    words = _STATES[state]
+    words = STATES[state]
     if state is QuestionState.TO_WRITE and running:
         words = f"{words}, chậm nhất {format_date_long(running.due_on)}"
     return QuestionView(
@@ -430,7 +447,7 @@ STEPS: Mapping[str, str] = {
     "erased": "Sở xóa dữ liệu cá nhân theo yêu cầu",
 }
 """Steps of the registration itself."""
-_CASE_STEPS: Mapping[str, str] = {
+CASE_STEPS: Mapping[str, str] = {
     CaseStatus.LATE: "Phiếu đến sau thời hạn đăng ký",
     CaseStatus.ADMITTED: "Phiếu được đưa vào Hội nghị",
     CaseStatus.INVITED: "Sở gửi giấy mời",
@@ -443,21 +460,30 @@ _CASE_STEPS: Mapping[str, str] = {
 
 
 def timeline(
-    document: Document, case: CaseState | None, questions: Mapping[UUID, QuestionStateData]
+    document: Document,
+    case: CaseState | None,
+    questions: Mapping[UUID, QuestionStateData],
+    *,
+    steps: Mapping[str, str] = STEPS,
+    case_steps: Mapping[str, str] = CASE_STEPS,
+    words_of: Callable[[QuestionStateData, QuestionState], str] = lambda _, state: STATES[state],
 ) -> list[tuple[datetime, str, str]]:
     """What happened, oldest first: when, what, and to which content. Of a sealed question nothing (D6)."""
-    found = [(s["at"], STEPS[s["state"]], "") for s in document["steps"] if s["state"] in STEPS]
-    found += [(s.at, _CASE_STEPS[s.state], "") for s in (case.steps if case else ()) if s.state in _CASE_STEPS]
+    found = [(s["at"], steps[s["state"]], "") for s in document["steps"] if s["state"] in steps]
+    found += [(s.at, case_steps[s.state], "") for s in (case.steps if case else ()) if s.state in case_steps]
     for section in document["sections"]:
-        question = questions.get(uuid5(document["_id"], str(section["no"])))
-        if question is None or question.sealed or question.state in (QuestionState.SEALED, QuestionState.EXCLUDED):
-            continue
-        words = ""
-        for step in question.steps:
-            state = QuestionState(step.state)
-            if state is not QuestionState.NEW and _STATES[state] != words and state is not QuestionState.WITHDRAWN:
-                words = _STATES[state]
-                found.append((step.at, words, f"{section['no']}. {section['title']}"))
+        for _id in family(document["_id"], section["no"], questions):
+            question = questions.get(_id)
+            if question is None or is_hidden(question):
+                continue
+            words = ""
+            # What came out of another question was created as of the day of receipt: that is told of the other.
+            for step in question.steps[1:] if question.parent else question.steps:
+                state = QuestionState(step.state)
+                said = words_of(question, state)
+                if state not in (QuestionState.NEW, QuestionState.WITHDRAWN) and said != words:
+                    words = said
+                    found.append((step.at, words, f"{section['no']}. {section['title']}"))
     return sorted(found, key=lambda entry: entry[0])
 
 

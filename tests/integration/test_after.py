@@ -18,6 +18,7 @@ import pytest_asyncio
 from contracts import topics
 from contracts.envelope import Event, decode
 from contracts.events import models
+from contracts.model import CaseSource
 from kit import mongo
 from kit.auth import COOKIE as STAFF_COOKIE
 from kit.auth import READ_SEALED, Role, Session, SessionCodec
@@ -33,6 +34,7 @@ from services.notify.store import CORRECTIONS, ERASED, LEDGER
 from services.routing.context import Routing
 from services.routing.questions import states
 from services.routing.questions import usecases as routing_usecases
+from services.routing.questions.intake import take_over_feedback
 from tests.intake import NOW, PLAN, Running, running_intake, web_form
 from tests.integration.test_notify_service import prepared, settings
 from tests.routing import acting, running_routing, take, with_dialogue
@@ -55,20 +57,29 @@ class World:
     ledger: mongo.Collection
 
     async def registration(self) -> Document:
-        found = await self.intake.database["registrations"].find_one({}, sort=[("recorded_at", -1), ("case_number", -1)])
+        """The newest, or the feedback where nobody has registered."""
+        newest = [("recorded_at", -1), ("case_number", -1)]
+        found = await self.intake.database["registrations"].find_one({}, sort=newest)
+        found = found or await self.intake.database["feedback"].find_one({}, sort=newest)
         assert found is not None
         return found
 
     async def pass_on(self) -> None:
         """All that intake has to say, then all that routing has."""
         document = await self.registration()
-        told = [self._wire(self.intake.intake.outbox, document, e) for e in document["events"]]
+        source = CaseSource.REGISTRATION if "sections" in document else CaseSource.FEEDBACK
+        told = [self._wire(self.intake.intake.releases[source].outbox, document, e) for e in document["events"]]
         letters = [e for e in told if e.type == LETTER]
-        registrations = [e for e in told if e.type != LETTER]
-        await take(self.routing, registrations[-1])
+        newest = [e for e in told if e.type != LETTER][-1]
+        if source is CaseSource.REGISTRATION:
+            await take(self.routing, newest)
+        else:
+            await take_over_feedback(self.routing, [newest], _refuse)
         subscribed = {s.name: s.handle for s in consumers.subscriptions(self.notify.desk, None)}  # type: ignore[arg-type]
         await subscribed["letters"](letters, _refuse)
-        await subscribed["registrations"]([decode(registrations[-1].encode(), _NOTIFY)], _refuse)
+        await subscribed["registrations" if source is CaseSource.REGISTRATION else "feedback"](
+            [decode(newest.encode(), _NOTIFY)], _refuse
+        )
         for outbox, save in (
             (self.routing.cases, self.intake.intake.projections.save_cases),
             (self.routing.questions, self.intake.intake.projections.save_questions),
@@ -95,8 +106,8 @@ class World:
         await self.pass_on()
 
 
-_ALL = models(topics.REGISTRATIONS, topics.INTAKE_LETTERS, topics.CASES, topics.QUESTIONS)
-_NOTIFY = models(topics.REGISTRATIONS, views=consumers.VIEWS)
+_ALL = models(topics.REGISTRATIONS, topics.FEEDBACK, topics.INTAKE_LETTERS, topics.CASES, topics.QUESTIONS)
+_NOTIFY = models(topics.REGISTRATIONS, topics.FEEDBACK, views=consumers.VIEWS)
 
 
 def _refuse(event: Event[Any], error: Exception) -> None:
@@ -121,7 +132,7 @@ async def world(services: World) -> AsyncIterator[World]:
     services.intake.client.cookies.clear()
     services.intake.clock.now = NOW
     for database, names in (
-        (services.intake.database, ("registrations", "data_requests", "cases", "questions")),
+        (services.intake.database, ("registrations", "feedback", "data_requests", "cases", "questions")),
         (services.routing.database, ("cases", "questions", "letters")),
         (services.notify.service.database, (LEDGER, CORRECTIONS, ERASED)),
     ):
@@ -290,6 +301,129 @@ async def test_an_invitation_is_answered_and_the_chair_sees_it(world: World) -> 
     assert shown is not None
     assert shown.attendance_reply == "substitute"
     assert "Cầm Văn Thay" not in shown.model_dump_json()
+
+
+# Feedback (K2), and what the office made feedback (D3)
+
+
+FEEDBACK_PAGE = "/son-la/phan-anh-kien-nghi"
+FEEDBACK_TEXT = "Đề nghị rút ngắn thời gian kiểm định phương tiện đo."
+
+
+async def sent_feedback(world: World, **form: str) -> Person:
+    """Feedback sent, routed, and looked up."""
+    values = {name: value for name, value in web_form(email=OLD).items() if not name.startswith("sections")}
+    receipt = await world.intake.client.post(FEEDBACK_PAGE, data=values | {"group": "7", "text": FEEDBACK_TEXT} | form)
+    found = re.search(r'<p class="code"[^>]*>([^<]+)</p>', receipt.text)
+    assert found, receipt.text
+    await world.pass_on()
+    page = await world.intake.client.post(LOOKUP, data={"code": found[1]})
+    assert page.status_code == 200
+    return Person(world.intake.client, found[1], page)
+
+
+async def test_feedback_is_amended_then_added_to_and_its_letters_follow_the_corrected_contact(world: World) -> None:
+    person = await sent_feedback(world)
+    page = unescape(person.page.text)
+    for offered in ("Sửa nội dung", "Sửa thông tin liên hệ", "Chọn cách nhận thông tin", "Rút phản ánh", "Xem, xóa dữ liệu"):
+        assert offered in page
+    await person.open("noi-dung/1")
+    assert FEEDBACK_TEXT in unescape(person.page.text)
+    assert (await person.send("noi-dung/1", text="Kiểm định cân mất bao lâu?", mode="amend")).status_code == 303
+    await world.pass_on()
+    [question] = await world.questions()
+    assert (question["text"], question["section_no"], question["source"]) == ("Kiểm định cân mất bao lâu?", None, "feedback")
+    assert question["proposal"]["unit"] is None, "it stands in no section of the form that could say whose it is"
+    assert [clock["kind"] for clock in question["clocks"]] == ["forward"]
+    who = states.Who(frozenset({"control"}))
+    await routing_usecases.transfer(world.routing, acting(world.routing), who, question["_id"], "tieu-chuan-do-luong")
+    await world.pass_on()
+    assert "Sửa nội dung<" not in await person.open()
+    await person.open("noi-dung/1")
+    assert (await person.send("noi-dung/1", text="Cân ô tô 80 tấn.", mode="add")).status_code == 303
+    await world.pass_on()
+    [question] = await world.questions()
+    assert [a["text"] for a in question["additions"]] == ["Cân ô tô 80 tấn."]
+    assert "kèm vào nội dung như phần bổ sung" in await person.open()
+
+    await person.open("lien-he")
+    contact = {"name": "Lò Văn Thử", "address": "Bản Mới", "phone": "", "email": ""}
+    assert (await person.send("lien-he", **contact)).status_code == 422, "a telephone or a mail address"
+    assert (await person.send("lien-he", **contact | {"email": CHANGED})).status_code == 303
+    await person.open("cach-nhan")
+    assert (await person.send("cach-nhan", preferred_way="post")).status_code == 303
+    await world.pass_on()
+    case = await world.case()
+    assert (case["person"]["email"], case["preferred_way"]) == (CHANGED, "post")
+    rows = await world.ledger.find({}).to_list(None)
+    assert sorted((r["kind"], r["content"]["recipient"]["email"]) for r in rows) == [
+        ("amended", CHANGED), ("amended", CHANGED), ("amended", CHANGED), ("amended", CHANGED),
+        ("contact_changed", OLD), ("feedback_receipt", CHANGED),
+    ]  # fmt: skip
+
+
+async def test_feedback_is_withdrawn_by_its_sender(world: World) -> None:
+    person = await sent_feedback(world)
+    await person.open("rut")
+    asked = await person.send("rut", sections="1", reason="đã rõ")
+    assert "không lấy lại được" in unescape(asked.text)
+    assert "Hội nghị" not in unescape(re.sub(r"<header.*?</header>|<footer.*?</footer>", "", asked.text, flags=re.S))
+    assert (await person.send("rut", sections="1", reason="đã rõ", confirm="true")).status_code == 303
+    assert "Ông/Bà đã rút" in unescape(person.page.text)
+    await world.pass_on()
+    case = await world.case()
+    assert ([q["state"] for q in await world.questions()], case["status"]) == (["withdrawn"], "withdrawn")
+    assert case["withdrawal_reason"] == "đã rõ"
+    page = await person.open()
+    assert "/noi-dung/1" not in page
+    assert "Ông/Bà rút phản ánh, kiến nghị" in page
+
+
+async def test_the_office_hands_over_a_copy_of_feedback_and_erases_it_at_its_senders_request(world: World) -> None:
+    person = await sent_feedback(world)
+    address = await asked_for(world, person, "see")
+    csrf = sign_in(world)
+    await world.intake.client.post(f"{address}/quyet-dinh", data={"csrf": csrf, "decision": "granted"})
+    assert FEEDBACK_TEXT in unescape((await world.intake.client.get(f"{address}/ban-sao")).text)
+    assert FEEDBACK_TEXT in await person.open("ban-sao")
+    address = await asked_for(world, person, "delete")
+    csrf = sign_in(world)
+    await world.intake.client.post(f"{address}/quyet-dinh", data={"csrf": csrf, "decision": "granted"})
+    assert (await world.intake.client.post(f"{address}/xong", data={"csrf": csrf})).status_code == 303
+    await world.pass_on()
+    held = repr(
+        [await world.registration(), await world.questions(), await world.case(), await world.ledger.find({}).to_list(None)]
+    )
+    for secret in (OLD, "Lò Văn Thử", FEEDBACK_TEXT, "912345678"):
+        assert secret not in held
+    assert "đã được xóa" in await person.open()
+
+
+async def test_what_the_office_made_feedback_is_still_added_to_and_withdrawn(world: World) -> None:
+    person = await registered(world, **{"sections.2": "Nội dung hai"})
+    case = await world.case()
+    await routing_usecases.case_to_feedback(world.routing, acting(world.routing), case["_id"], "Hội nghị đã chuẩn bị xong")
+    await world.pass_on()
+    assert "Được xử lý như phản ánh, kiến nghị" in await person.open()
+    goes_on = [q for q in await world.questions() if q["source"] == "feedback"]
+    who = states.Who(frozenset({"control"}))
+    await routing_usecases.transfer(world.routing, acting(world.routing), who, goes_on[0]["_id"], "quan-ly-khoa-hoc")
+    await world.pass_on()
+    await person.open("noi-dung/1")
+    assert (await person.send("noi-dung/1", text="Thêm: thời hạn?", mode="add")).status_code == 303
+    await person.open("noi-dung/2")
+    assert (await person.send("noi-dung/2", text="Nội dung hai viết lại", mode="amend")).status_code == 303
+    await world.pass_on()
+    first, second = [q for q in await world.questions() if q["source"] == "feedback"]
+    assert ([a["text"] for a in first["additions"]], second["text"]) == (["Thêm: thời hạn?"], "Nội dung hai viết lại")
+    assert "kèm vào nội dung như phần bổ sung" in await person.open()
+    for no, left in ((1, ["withdrawn", "proposed"]), (2, ["withdrawn", "withdrawn"])):
+        await person.open("rut")
+        assert (await person.send("rut", sections=str(no), confirm="true")).status_code == 303
+        await world.pass_on()
+        assert [q["state"] for q in await world.questions() if q["source"] == "feedback"][: len(left)] == left
+    assert (await world.case())["status"] == "withdrawn"
+    assert "Ông/Bà đã rút" in await person.open()
 
 
 # The visit

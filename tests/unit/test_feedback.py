@@ -40,7 +40,7 @@ from services.reporting.report import build
 from services.routing.questions import afterwards, clocks, domain, feedback, publishing
 from services.routing.questions.domain import Body, Draft
 from services.routing.questions.publishing import Wording
-from services.routing.questions.states import NO_DUE, Who
+from services.routing.questions.states import NO_DUE, REGISTRANT, Who
 from services.routing.questions.store import render_case, render_question
 
 State = QuestionState
@@ -332,6 +332,15 @@ def test_a_case_of_feedback_closes_with_its_last_question() -> None:
     case, _ = opened()
     change = afterwards.ended(case, by(at(3)), {State.ANSWERED, State.TO_FEEDBACK})
     assert after(case, change)["status"] == "closed"
+    taken_back = afterwards.ended(case, by(at(3)), {State.WITHDRAWN, State.TO_FEEDBACK})
+    assert after(case, taken_back)["status"] == "withdrawn", "what it became was withdrawn: nothing of it was answered"
+
+
+def test_what_its_sender_changes_is_taken_over_as_a_form_of_one_section() -> None:
+    added = {"at": at(1), "text": "Thêm"}
+    sheet = feedback.as_registration(event(additions=[added], status="withdrawn", withdrawal_reason="vì")).data
+    assert [(s.no, s.text, [a.text for a in s.additions or ()]) for s in sheet.sections] == [(1, TEXT, ["Thêm"])]
+    assert (sheet.status, sheet.withdrawal_reason) == ("withdrawn", "vì")
 
 
 # Its words (texts: PAKN)
@@ -422,6 +431,13 @@ def test_a_registration_that_became_feedback_is_counted_as_both_once_each() -> N
     assert tables["pakn"]["Cộng"][-2:] == [1, 1]
     assert tables["ket-qua"]["Chuyển thành phản ánh, kiến nghị"] == [1, 0]
     assert tables["pakn-bien-dong"]["Đang giải quyết đến ngày chốt"] == [1]
+    # Its sender takes it back: it ends as feedback, once, and what was a dialogue's stays what it was.
+    goes_on = {"_id": new.id, "agency": "son-la", "seq": 1, **new.state}
+    taken_back = after(goes_on, domain.withdrawn(goes_on, by(at(3), "registrant"), REGISTRANT))
+    tables = report([case], figures(ended, taken_back), at(5))
+    assert tables["ket-qua"]["Chuyển thành phản ánh, kiến nghị"] == [1, 0]
+    assert tables["pakn-ket-qua"]["Người gửi rút"] == [1, 0]
+    assert tables["pakn-bien-dong"]["Đang giải quyết đến ngày chốt"] == [0]
 
 
 def test_feedback_taken_into_a_dialogue_is_counted_as_both_once_each() -> None:

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from contracts.model import (
     CLOSED_STATES,
     AttendanceReply,
+    CaseSource,
     CaseState,
     CaseStatus,
     DialogueState,
+    FeedbackState,
     LetterState,
     Person,
     QuestionState,
@@ -28,6 +30,9 @@ from kit.outbox import Change
 from services.intake import documents
 from services.intake.after import domain
 from services.intake.after.domain import Mode, Situation
+from services.intake.feedback import documents as feedback_documents
+from services.intake.feedback import views as feedback_views
+from services.intake.views import question_views
 from services.routing.questions import states
 
 NOW = datetime(2026, 3, 10, 9, 30, tzinfo=TZ)
@@ -275,3 +280,131 @@ def test_an_erasure_leaves_nothing_personal_and_every_letter_without_a_recipient
     assert all(letter.recipient is None and not letter.fields for letter in letters(document))
     state = RegistrationState.model_validate(document)
     assert (state.status, state.person, state.files) == ("erased", None, ())
+
+
+# Feedback's sender does the same (K2)
+
+FEEDBACK_RENDER = feedback_documents.renderer(lambda _id: "AAAA-AAAA-AAAA-AAAA")
+
+
+def feedback(text: str = TEXT, **changes: Any) -> dict[str, Any]:
+    own = {"group": 7, "group_unknown": False, "procedure": "Thủ tục bí mật", "text": text, "outside_number": None}
+    announced = {"forward_by": None, "answer_by": None}
+    gone = ("plan", "dialogue", "sections", "late")
+    kept = {name: value for name, value in registration().items() if name not in gone}
+    return kept | own | {"outside_due": None, "announced": announced} | changes
+
+
+def done(document: dict[str, Any], act: Any) -> dict[str, Any]:
+    """Feedback after an act on it as a sheet."""
+    change = act(feedback_documents.as_sheet(document))
+    return after(document, None if change is None else feedback_documents.as_stored(change))
+
+
+def test_feedback_is_amended_added_to_and_withdrawn_as_feedback() -> None:
+    document = feedback()
+    for text, how in (("Khác", Mode.AMEND), ("Khác", Mode.AMEND), ("Thêm", Mode.ADD), ("Thêm", Mode.ADD)):
+        document = done(document, lambda d, t=text, h=how: domain.changed_section(d, acting(), 1, "x", t, h))
+    state = rendered(document)
+    assert (state.text, [a.text for a in state.additions or ()]) == ("Khác", ["Thêm"])
+    document = done(document, lambda d: domain.withdrawn(d, acting(), [1], "lý do riêng", [1]))
+    state = rendered(document)
+    assert (state.status, state.withdrawal_reason, "sections" in document) == ("withdrawn", "lý do riêng", False)
+    types = [e["type"] for e in document["events"] if e["type"] != documents.LETTER]
+    assert types == ["feedback.amended.v1", "feedback.amended.v1", "feedback.withdrawn.v1"]
+    told = [FEEDBACK_RENDER(document, e) for e in document["events"] if e["type"] == documents.LETTER]
+    assert [letter.fields["what"] for letter in told] == ["amended", "added", "withdrawn_all"]  # type: ignore[union-attr]
+    assert {letter.fields["source"] for letter in told} == {"feedback"}  # type: ignore[union-attr]
+    assert len({feedback_documents.subject(document, e) for e in document["events"]}) == 4, "each letter has its own key"
+
+
+def rendered(document: dict[str, Any]) -> FeedbackState:
+    return FeedbackState.model_validate(document)
+
+
+def test_a_paper_without_a_text_gets_one_whenever_it_is_not_over() -> None:
+    document = feedback("", incomplete=["text"])
+    sheet = feedback_documents.as_sheet(document)
+    of_feedback = case(CaseStatus.TO_FEEDBACK)
+    assert domain.mode(sheet, 1, situation(case=of_feedback)) is Mode.NEW
+    assert domain.mode(sheet, 1, situation(case=case(CaseStatus.CLOSED))) is Mode.NONE
+    document = done(document, lambda d: domain.changed_section(d, acting(), 1, "x", "Nay mới ghi", Mode.NEW))
+    assert (document["text"], document["incomplete"]) == ("Nay mới ghi", [])
+
+
+@given(st.lists(st.integers(0, 4), max_size=6))
+def test_an_erasure_of_feedback_leaves_nothing_personal(acts: list[int]) -> None:
+    document = feedback()
+    for n, act in enumerate(acts):
+        person = Person(name="bí mật", email=NEW_ADDRESS if n % 2 else OLD)
+        tried = [
+            lambda d, n=n: domain.changed_section(d, acting(n), 1, "x", f"bí mật {n}", Mode.AMEND),
+            lambda d, n=n: domain.changed_section(d, acting(n), 1, "x", f"bí mật {n}", Mode.ADD),
+            lambda d, n=n, p=person: domain.corrected(d, acting(n), p, []),
+            lambda d, n=n: domain.preferred(d, acting(n), Way.PHONE),
+            lambda d, n=n: domain.withdrawn(d, acting(n), [1], "bí mật", [1]) if n == 5 else None,
+        ][act]
+        document = done(document, tried)
+    document = done(document, lambda d: domain.erased(d, acting()))
+    assert not any(secret in repr(document) for secret in SECRETS)
+    assert document["events"][-1]["type"] == "feedback.erased.v1"
+    letters_of_it = [FEEDBACK_RENDER(document, e) for e in document["events"] if e["type"] == documents.LETTER]
+    assert all(letter.recipient is None for letter in letters_of_it)  # type: ignore[union-attr]
+    assert (rendered(document).status, rendered(document).person) == ("erased", None)
+
+
+# What the office made feedback (D3)
+
+
+def gone_on(*chain: tuple[QuestionState, CaseSource]) -> dict[UUID, QuestionStateData]:
+    """A question and what it went on as, each the parent of the next."""
+    found: dict[UUID, QuestionStateData] = {}
+    _id, parent = domain.question_id(REGISTRATION, 1), None
+    for n, (state, source) in enumerate(chain, 1):
+        values = {"case": REGISTRATION, "case_number": "x", "state": state, "source": source, "parent": parent, "section_no": 1}
+        found[_id] = QuestionStateData.model_validate(values)
+        parent, _id = _id, UUID(int=n)
+    return found
+
+
+FEEDBACK, DIALOGUE = CaseSource.FEEDBACK, CaseSource.REGISTRATION
+
+
+@pytest.mark.parametrize(
+    ("state", "mode", "withdrawable"),
+    [
+        (QuestionState.PROPOSED, Mode.AMEND, True),
+        (QuestionState.TRANSFERRED, Mode.ADD, True),
+        (QuestionState.COLLECTING, Mode.ADD, True),
+        (QuestionState.ANSWERED, Mode.NONE, False),
+        (QuestionState.GUIDED, Mode.NONE, False),
+    ],
+)  # fmt: skip
+def test_what_became_feedback_is_still_its_senders(state: QuestionState, mode: Mode, withdrawable: bool) -> None:
+    there = gone_on((QuestionState.TO_FEEDBACK, DIALOGUE), (state, FEEDBACK))
+    and_back = gone_on((QuestionState.TO_FEEDBACK, DIALOGUE), (QuestionState.TO_DIALOGUE, FEEDBACK), (state, DIALOGUE))
+    for known in (there, and_back):
+        assert domain.mode(registration(), 1, situation(known)) is mode
+        assert domain.withdrawable(registration(), situation(known)) == ((1,) if withdrawable else ())
+
+
+def test_the_page_offers_the_change_at_the_question_that_goes_on_and_shows_the_text_there_alone() -> None:
+    known = gone_on((QuestionState.TO_FEEDBACK, DIALOGUE), (QuestionState.COLLECTING, FEEDBACK))
+    sheet = registration() | {"source": DIALOGUE}
+    for shown in (
+        question_views(sheet, known, NOW, {1: Mode.ADD}, feedback_views.any_view),
+        feedback_views.parts_of(sheet, known, NOW, {1: Mode.ADD}),
+    ):
+        *before, now_it_is = shown
+        assert (now_it_is.text, now_it_is.mode, now_it_is.state) == (TEXT, "add", "Đã ghi nhận, tiếp tục tập hợp")
+        assert "không cần gửi lần nữa" in now_it_is.meaning
+        assert all((view.text, view.mode) == ("", "none") for view in before)
+    taken_back = sheet | {"withdrawn_sections": [1]}
+    [view] = feedback_views.parts_of(taken_back, known, NOW)
+    assert view.state == "Ông/Bà đã rút"
+
+
+def test_of_a_sealed_question_that_went_on_nothing_is_shown() -> None:
+    known = gone_on((QuestionState.TO_FEEDBACK, DIALOGUE), (QuestionState.SEALED, FEEDBACK))
+    [view] = feedback_views.parts_of(registration() | {"source": DIALOGUE}, known, NOW, {1: Mode.ADD})
+    assert (view.text, view.state) == ("", "Đang được xem xét")

@@ -1,5 +1,6 @@
 """A question with its answer becomes public by the office's act alone, and without what looks personal (promise 6)."""
 
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,13 +10,18 @@ from hypothesis import strategies as st
 
 from contracts.model import QuestionState, QuestionStateData
 from kit.acting import Acting
+from kit.agency import load_agencies
 from kit.errors import Conflict, Forbidden, Invalid
+from kit.feedback import load_groups
 from kit.personal import personal_in
+from services.intake.site.domain import headings
 from services.routing.questions import acts, domain, publishing
 from services.routing.questions.publishing import PUBLISHABLE, Wording
 from services.routing.questions.states import Who
 from tests.unit.test_routing_questions import AGENCY, OFFICE, START
 
+AGENCIES = load_agencies(Path("agencies"))
+BAC_KAN, GROUPS = AGENCIES["bac-kan"], load_groups(Path("agencies"))
 ACTING = Acting("son-la", "chanhvanphong", START)
 WORDING = Wording("Hồ sơ đăng ký đề tài gồm những gì?", "Hồ sơ gồm thuyết minh và lý lịch khoa học.")
 PERSON = {"name": "Lò Thị Mẫu", "address": "Tổ 2, phường Tô Hiệu", "phone": "+84912345678", "email": "", "organisation": ""}
@@ -56,6 +62,29 @@ def test_publishing_shows_the_wording_and_taking_it_back_leaves_nothing() -> Non
         publishing.unpublished(document, ACTING, OFFICE, "Không có gì để rút")
     with pytest.raises(Forbidden):
         publishing.published(document, ACTING, Who(frozenset({"leadership"})), WORDING)
+
+
+@pytest.mark.parametrize(
+    ("agency", "changes", "case", "field"),
+    [
+        ("son-la", {"unit": "tieu-chuan-do-luong"}, {}, "Về lĩnh vực tiêu chuẩn đo lường chất lượng"),
+        ("son-la", {"unit": "tieu-chuan-do-luong", "section_no": 1}, {}, None),
+        ("son-la", {}, {"group": 7}, GROUPS.name(7)),
+        ("son-la", {}, {}, None),
+        ("bac-kan", {"unit": "tieu-chuan-do-luong"}, {"group": 7}, "Tiêu chuẩn đo lường chất lượng"),
+        ("bac-kan", {}, {"procedure": BAC_KAN.procedures[-1].name.upper(), "group": 7}, BAC_KAN.procedures[-1].field),
+        ("bac-kan", {"unit": "quan-ly-cong-nghe"}, {"group": 2}, GROUPS.name(2)),
+    ],
+)  # fmt: skip
+def test_what_stands_in_no_section_is_filed_under_the_field_of_its_unit_procedure_or_group(
+    agency: str, changes: dict[str, Any], case: dict[str, Any], field: str | None
+) -> None:
+    profile = AGENCIES[agency]
+    document = question(section_no=None) | changes
+    assert publishing.field_of(document, case, profile, GROUPS) == field
+    change = publishing.published(document, ACTING, OFFICE, WORDING, field)
+    assert QuestionStateData.model_validate(document | change.set).public_field == field
+    assert field is None or field in (*headings(profile).values(), *(group.label for group in GROUPS.groups))
 
 
 def test_the_acts_are_offered_when_they_can_be_done() -> None:

@@ -80,6 +80,9 @@ def test_an_answer_is_marked_with_year_section_and_dialogue() -> None:
     assert {domain.ALL, "nam:2026", "muc:ve-linh-vuc-quan-ly-khoa-hoc", "hoi-nghi:son-la-2026-1"} <= found
     assert "nam:2025" in keys(outcome_on=date(2025, 12, 30)), "the year in which it was answered"
     assert not any(key.startswith("hoi-nghi:") for key in keys(dialogue=None))
+    filed = keys(section_title="Phản ánh, kiến nghị", public_field="Về lĩnh vực tiêu chuẩn đo lường chất lượng")
+    assert {"muc:ve-linh-vuc-tieu-chuan-do-luong-chat-luong", "luong"} <= filed
+    assert "muc:phan-anh-kien-nghi" not in filed
 
 
 @pytest.mark.parametrize(

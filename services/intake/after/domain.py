@@ -1,5 +1,7 @@
 """What a registrant may do after registering, when, and what each act makes of the registration (D3, D7, D9, D11). Pure.
 
+The sender of feedback (K2) does the same with a form of one section (sheets.py); `source` of the document says which it is.
+
 Whether a question is still before its transfer is known here from routing's published states, a moment late; routing, which owns
 the question, decides what a change becomes (`Amendment.taken_as`). Added to a registration's document by these acts:
 
@@ -21,6 +23,7 @@ from contracts.letters import AmendedFields, ContactChangedFields, LetterFields
 from contracts.model import (
     CLOSED_STATES,
     AttendanceReply,
+    CaseSource,
     CaseState,
     CaseStatus,
     DialogueState,
@@ -57,7 +60,9 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What routing has shown of a registration until `now`. `takes_sections`: registration for its dialogue is still open."""
+    """What routing has shown of a registration until `now`. `takes_sections`: registration for its dialogue is still open, as it
+    always is for feedback.
+    """
 
     now: datetime
     case: CaseState | None
@@ -75,6 +80,32 @@ def section_of(document: Document, no: int) -> Document | None:
     return next((section for section in document["sections"] if section["no"] == no), None)
 
 
+_WENT_ON = (QuestionState.TO_FEEDBACK, QuestionState.TO_DIALOGUE)
+
+
+def standing(registration: UUID, no: int, questions: Mapping[UUID, QuestionStateData]) -> UUID:
+    """The question that section `no` is now: what became feedback, or a registration, went on as a question of its own (D3)."""
+    found = question_id(registration, no)
+    while (question := questions.get(found)) is not None and question.state in _WENT_ON:
+        after = next((i for i, q in questions.items() if q.parent == found and q.source is not question.source), None)
+        if after is None:
+            break
+        found = after
+    return found
+
+
+def family(registration: UUID, no: int, questions: Mapping[UUID, QuestionStateData]) -> list[UUID]:
+    """The question of section `no` and all that came out of it, each after what it came from."""
+    found = [question_id(registration, no)]
+    for parent in found:  # grows as it goes
+        found += sorted(i for i, q in questions.items() if q.parent == parent)
+    return found
+
+
+def _now(document: Document, no: int, situation: Situation) -> QuestionStateData | None:
+    return situation.questions.get(standing(document["_id"], no, situation.questions))
+
+
 def is_hidden(question: QuestionStateData | None) -> bool:
     """Of a sealed question not even the text is shown: who else holds the code must not learn of a denunciation (D6)."""
     return question is not None and (question.sealed or question.state in (QuestionState.SEALED, QuestionState.EXCLUDED))
@@ -84,9 +115,9 @@ def mode(document: Document, no: int, situation: Situation) -> Mode:
     """What the person may do to section `no`."""
     if document["status"] != "received" or no in document.get("withdrawn_sections", ()):
         return Mode.NONE
-    question = situation.questions.get(question_id(document["_id"], no))
+    question = _now(document, no, situation)
     if section_of(document, no) is None:
-        is_over = situation.case is not None and situation.case.status in _OVER
+        is_over = situation.case is not None and situation.case.status in _OVER[_source(document)]
         return Mode.NEW if situation.takes_sections and question is None and not is_over else Mode.NONE
     if question is None:
         return Mode.AMEND
@@ -94,11 +125,18 @@ def mode(document: Document, no: int, situation: Situation) -> Mode:
         return Mode.NONE
     if question.state not in REPLACEABLE or question.sealed:
         return Mode.ADD
-    was_split = any(q.parent == question_id(document["_id"], no) for q in situation.questions.values())
+    was_split = any(q.parent == standing(document["_id"], no, situation.questions) for q in situation.questions.values())
     return Mode.ADD if was_split else Mode.AMEND
 
 
-_OVER = (CaseStatus.CLOSED, CaseStatus.WITHDRAWN, CaseStatus.TO_FEEDBACK)
+_OVER: Mapping[CaseSource, Collection[CaseStatus]] = {
+    CaseSource.REGISTRATION: (CaseStatus.CLOSED, CaseStatus.WITHDRAWN, CaseStatus.TO_FEEDBACK),
+    CaseSource.FEEDBACK: (CaseStatus.CLOSED, CaseStatus.WITHDRAWN),
+}
+
+
+def _source(document: Document) -> CaseSource:
+    return CaseSource(document.get("source", CaseSource.REGISTRATION))
 
 
 def withdrawable(document: Document, situation: Situation) -> tuple[int, ...]:
@@ -107,7 +145,7 @@ def withdrawable(document: Document, situation: Situation) -> tuple[int, ...]:
         return ()
     gone = document.get("withdrawn_sections", ())
     numbers = [section["no"] for section in document["sections"] if section["no"] not in gone]
-    states = {no: situation.questions.get(question_id(document["_id"], no)) for no in numbers}
+    states = {no: _now(document, no, situation) for no in numbers}
     return tuple(no for no, q in states.items() if q is None or q.state not in CLOSED_STATES | {QuestionState.MERGED})
 
 
@@ -173,7 +211,7 @@ def _with(section: Document, acting: Acting, text: str, how: Mode) -> Document:
     return {**section, "additions": [*(section.get("additions") or ()), {"at": acting.now, "text": text}]}
 
 
-TOO_MUCH = "Phiếu đã có quá nhiều nội dung. Xin Ông/Bà gửi phần còn lại bằng văn bản đến Văn phòng Sở."
+TOO_MUCH = "Nội dung đã quá dài hoặc được bổ sung quá nhiều lần. Xin Ông/Bà gửi phần còn lại bằng văn bản đến Văn phòng Sở."
 
 
 def _check_length(sections: Sequence[Document]) -> None:
@@ -190,7 +228,8 @@ def corrected(document: Document, acting: Acting, person: Person, incomplete: Co
         return None
     letters = [_confirmation({**document, "person": new}, acting, "contact")]
     if old["email"] and old["email"].casefold() != new["email"].casefold():
-        letters.append(_Letter(LetterKind.CONTACT_CHANGED, old, ContactChangedFields(registrant=document["kind"], at=acting.now)))
+        warning = ContactChangedFields(registrant=document["kind"], source=_source(document), at=acting.now)
+        letters.append(_Letter(LetterKind.CONTACT_CHANGED, old, warning))
     fields: dict[str, Any] = {
         "person": new,
         "first_contact": document.get("first_contact") or old,
@@ -232,7 +271,7 @@ def withdrawn(
     letters = [_confirmation(document, acting, "withdrawn_all" if every else "withdrawn", sections=() if every else titles)]
     if every:
         fields["status"] = "withdrawn"
-        return _changed(document, acting, "withdrawn", {"sections": new}, letters, type_="registration.withdrawn.v1", **fields)
+        return _changed(document, acting, "withdrawn", {"sections": new}, letters, event="withdrawn", **fields)
     return _changed(document, acting, "section_withdrawn", {"sections": new}, letters, **fields)
 
 
@@ -254,7 +293,7 @@ def erased(document: Document, acting: Acting) -> Change | None:
     """One write removes person, texts and files (law: personal data); number, days and titles stay for the statistics."""
     if document["status"] == "erased":
         return None
-    act = acting.act("registration.erased.v1")
+    act = acting.act(f"{_source(document)}.erased.v1")
     sections = [{"no": s["no"], "title": s["title"], "text": ""} for s in document["sections"]]
     steps = [*document["steps"], step(act, document["seq"] + 1, "erased")]
     return Change([act], {"status": "erased", "sections": sections, "steps": steps}, PERSONAL)
@@ -264,7 +303,7 @@ def _received(document: Document) -> None:
     if document["status"] != "received":
         raise Conflict(f"the registration is {document['status']}")
     if len(document["steps"]) >= MOST_STEPS:
-        raise Invalid({"": "Phiếu đã được sửa quá nhiều lần. Xin Ông/Bà gọi Văn phòng Sở để được giúp đỡ."})
+        raise Invalid({"": "Nội dung đã được sửa quá nhiều lần. Xin Ông/Bà gọi Văn phòng Sở để được giúp đỡ."})
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +316,7 @@ class _Letter:
 
 
 def _confirmation(document: Document, acting: Acting, what: str, **fields: Any) -> _Letter:
-    values = {"registrant": document["kind"], "what": what, "at": acting.now, **fields}
+    values = {"registrant": document["kind"], "source": _source(document), "what": what, "at": acting.now, **fields}
     return _Letter(LetterKind.AMENDED, document["person"], AmendedFields.model_validate(values))
 
 
@@ -288,12 +327,12 @@ def _changed(
     changes: Document,
     letters: Sequence[_Letter],
     *,
-    type_: str = "registration.amended.v1",
+    event: str = "amended",
     **fields: Any,
 ) -> Change:
     """One act with its dated step, and the letters to whoever has an e-mail address: a confirmation is not worth a stamp."""
     n = document["seq"] + 1
-    acts: list[Act] = [acting.act(type_, changes={"what": state, **changes})]
+    acts: list[Act] = [acting.act(f"{_source(document)}.{event}.v1", changes={"what": state, **changes})]
     kept = [*document.get("letters", ())]
     for letter in letters:
         if letter.person["email"]:

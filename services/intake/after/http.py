@@ -1,4 +1,6 @@
-"""`/{agency}/tra-cuu/…`: what a registrant does after the look-up. Every act is a POST with the visit's token, or the code."""
+"""`/{agency}/tra-cuu/…`: what a registrant, or feedback's sender, does after the look-up. Every act is a POST with the visit's
+token, or the code.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,20 +15,22 @@ from contracts.model import Way
 from kit.acting import Acting
 from kit.agency import Agency
 from kit.errors import Conflict, Invalid, NotFound, StaleForm, TooMany, Unavailable
+from kit.feedback import FeedbackGroups
 from kit.mongo import Document, is_transient
 from kit.web import Submitted, Templates, current_trace, read_form
 from kit.web.middleware import address_of
 from kit.web.rendering import format_phone
 from services.intake import views
-from services.intake.after import domain, forms, usecases
+from services.intake.after import domain, forms, sheets, usecases
 from services.intake.after.domain import Mode, Situation
 from services.intake.after.pages import Tracking, may_see_copy
 from services.intake.after.session import Visit
 from services.intake.codes import code_hash, parse_code
 from services.intake.data_requests import store as requests_store
 from services.intake.data_requests import usecases as data_requests
+from services.intake.feedback import views as feedback_views
 from services.intake.ratelimits import FORM, count_lookup
-from services.intake.usecases import Intake, section_titles
+from services.intake.usecases import Intake
 
 BAD_CODE = "Mã tra cứu chưa đúng hoặc không phải của một phiếu đã gửi. Xin Ông/Bà kiểm tra lại từng ký tự."
 TOO_MANY = "Trong thời gian ngắn đã có quá nhiều lần gửi từ cùng một nơi. Xin Ông/Bà đợi {wait} rồi gửi lại."
@@ -54,9 +58,9 @@ class Task:
     act: Act
 
 
-def router(intake: Intake, templates: Templates) -> APIRouter:
-    """Below the look-up's own address, which stays in http.py."""
-    pages = _Pages(intake, templates)
+def router(intake: Intake, templates: Templates, groups: FeedbackGroups) -> APIRouter:
+    """Below the look-up's own address, which stays in http.py. `groups`: the words for the content groups of feedback."""
+    pages = _Pages(intake, templates, groups)
     routes = APIRouter(prefix="/{agency}/tra-cuu", include_in_schema=False)
     routes.get("/phieu")(pages.tracking)
     routes.post("/ket-thuc")(pages.leave)
@@ -70,9 +74,9 @@ def router(intake: Intake, templates: Templates) -> APIRouter:
 
 
 class _Pages:
-    def __init__(self, intake: Intake, templates: Templates) -> None:
+    def __init__(self, intake: Intake, templates: Templates, groups: FeedbackGroups) -> None:
         self._intake = intake
-        self._tracking = Tracking(intake, templates)
+        self._tracking = Tracking(intake, templates, groups)
         self._tasks: Mapping[str, Task] = {
             "lien-he": Task("after/contact.html", _may_change, _contact_values, _contact_fields, self._correct),
             "cach-nhan": Task("after/way.html", _may_change, _way_values, _ways, self._prefer),
@@ -196,14 +200,14 @@ class _Pages:
         try:
             done = await act(acting, document, typed)
         except usecases.Moved as error:
-            document = await self._intake.outbox.get(document["_id"], profile.code)
+            document = await sheets.again(self._intake, document)
             return await again(visit, document, typed, status=409, warning=MOVED.get(error.now, CHANGED))
         except Invalid as error:
             return await again(visit, document, typed, status=422, errors=error.errors)
         except _Confirm as asked:
             return await again(visit, document, typed, **asked.context)
         except Conflict:
-            document = await self._intake.outbox.get(document["_id"], profile.code)
+            document = await sheets.again(self._intake, document)
             return await again(visit, document, typed, status=409, warning=CHANGED)
         except (PyMongoError, Unavailable) as error:
             return self._interrupted(request, profile, submitted, error)
@@ -216,7 +220,7 @@ class _Pages:
         visit = self._tracking.sessions.read(request, agency)
         if visit is None:
             return None, None
-        return visit, await self._intake.registrations.by_id(agency, visit.registration)
+        return visit, await sheets.by_id(self._intake, agency, visit.registration)
 
     async def _admitted(self, request: Request, profile: Agency, submitted: Submitted) -> tuple[Visit | None, Document | None]:
         """Who acts: the visit whose token the form carries, or whoever sent the code with it. Raises `Invalid`, `TooMany`."""
@@ -224,7 +228,7 @@ class _Pages:
         if typed:
             count_lookup(self._intake.limits, address_of(request.scope))
             code = parse_code(typed)
-            document = await self._intake.registrations.by_code(profile.code, code_hash(code or typed))
+            document = await sheets.by_code(self._intake, profile.code, code_hash(code or typed))
             if document is None:
                 raise Invalid({"code": BAD_CODE})
             return self._tracking.sessions.new(profile.code, document["_id"]), document
@@ -293,6 +297,7 @@ class _Pages:
             "chosen": (),
             "offered": task.offered(document, situation),
             "labels": {},
+            "as_feedback": feedback_views.treated_as_feedback(document, situation.case),
         }
         shown |= {**task.context(profile, document, situation), **context}
         return self._tracking.shown(request, profile, task.template, visit, status=status, **shown)
@@ -309,13 +314,13 @@ class _Pages:
         status: int = 200,
         **context: Any,
     ) -> Response:
-        titles = section_titles(profile)
+        titles = sheets.titles_of(profile, document)
         if no not in titles:
             raise NotFound("section")
         situation = await usecases.situation(self._intake, document)
         mode = domain.mode(document, no, situation)
         section = domain.section_of(document, no)
-        hidden = domain.is_hidden(situation.questions.get(domain.question_id(document["_id"], no)))
+        hidden = domain.is_hidden(situation.questions.get(domain.standing(document["_id"], no, situation.questions)))
         before = {"text": section["text"]} if section and mode is Mode.AMEND else {}
         shown: dict[str, Any] = {
             "document": document,
@@ -332,7 +337,7 @@ class _Pages:
     # The acts
 
     async def _correct(self, acting: Acting, document: Document, typed: Submitted) -> str:
-        await usecases.correct_contact(self._intake, acting, document["_id"], typed.parse(forms.ContactForm).person())
+        await usecases.correct_contact(self._intake, acting, document, typed.parse(forms.ContactForm).person())
         return "lien-he"
 
     async def _prefer(self, acting: Acting, document: Document, typed: Submitted) -> str:
@@ -376,14 +381,15 @@ def _to_lookup(agency: str) -> Response:
 
 def copy_context(profile: Agency, document: Document, held: Mapping[str, Any]) -> dict[str, Any]:
     """What a copy of the data shows, to the person and on the paper that the office hands over."""
+    of_feedback = feedback_views.is_of_feedback(document)
     return {
         "document": document,
         "held": held,
-        "channel": views.CHANNELS[document["channel"]],
+        "channel": (feedback_views if of_feedback else views).CHANNELS[document["channel"]],
         "way": views.WAYS.get(document["preferred_way"], ""),
         "kind": views.KINDS[document["kind"]],
         "labels": {f.key: f.label for f in profile.form.fields} | {f.key: f.label for f in profile.form.web_fields},
-        "step_words": views.STEPS,
+        "step_words": feedback_views.STEPS if of_feedback else views.STEPS,
     }
 
 
@@ -412,8 +418,11 @@ def _contact_values(document: Document) -> Mapping[str, str]:
     return {**person, "phone": format_phone(person.get("phone", ""))}
 
 
-def _contact_fields(profile: Agency, _document: Document, _situation: Situation) -> Mapping[str, Any]:
+def _contact_fields(profile: Agency, document: Document, _situation: Situation) -> Mapping[str, Any]:
     form = profile.form
+    if feedback_views.is_of_feedback(document):
+        labels = {key: label for key, label, _ in feedback_views.CONTACT}
+        return {"asked_for": feedback_views.CONTACT, "labels": labels}
     asked: list[tuple[str, str, bool]] = [(field.key, field.label, field.required) for field in form.fields]
     asked += [(field.key, field.label, False) for field in form.web_fields if field.key in ("email", "organisation")]
     return {"asked_for": asked, "labels": {key: label for key, label, _ in asked}}
@@ -426,7 +435,7 @@ def _way_values(document: Document) -> Mapping[str, str]:
 def _ways(_profile: Agency, document: Document, _situation: Situation) -> Mapping[str, Any]:
     has = document.get("person") or {}
     known = {Way.EMAIL: has.get("email"), Way.POST: has.get("address"), Way.PHONE: has.get("phone")}
-    return {"ways": [(way.value, views.WAYS[way] + ("" if known[way] else " (phiếu chưa có)")) for way in Way]}
+    return {"ways": [(way.value, views.WAYS[way] + ("" if known[way] else " (Ông/Bà chưa ghi)")) for way in Way]}
 
 
 def _sections(_profile: Agency, document: Document, situation: Situation) -> Mapping[str, Any]:

@@ -1,4 +1,5 @@
-"""What a registrant does after registering: one function per command. The rules are in domain.py.
+"""What a registrant, or feedback's sender, does afterwards: one function per command, each handed a sheet (sheets.py). The rules
+are in domain.py.
 
 What is decided from routing's published states may be a moment old; routing decides the race (`Amendment.taken_as`).
 """
@@ -6,15 +7,17 @@ What is decided from routing's published states may be a moment old; routing dec
 from collections.abc import Collection
 from uuid import UUID
 
-from contracts.model import AttendanceReply, CaseState, DialogueState, Person, QuestionStateData, Way
+from contracts.model import AttendanceReply, CaseSource, CaseState, DialogueState, Person, QuestionStateData, Way
 from kit.acting import Acting
+from kit.agency import Agency
 from kit.errors import Conflict, Invalid, NotFound
 from kit.mongo import Document
 from services.intake import domain as rules
-from services.intake.after import domain
+from services.intake.after import domain, sheets
 from services.intake.after.domain import Mode, Situation
 from services.intake.domain import MISSING, Plan, Window
-from services.intake.usecases import Intake, required_fields, section_titles
+from services.intake.feedback import domain as feedback
+from services.intake.usecases import Intake, required_fields
 
 
 class Moved(Conflict):
@@ -31,10 +34,15 @@ async def situation(intake: Intake, registration: Document) -> Situation:
     case = await intake.projections.case(agency, registration["_id"])
     questions = await intake.projections.questions(agency, registration["_id"])
     try:
-        plan = await intake.announcements.plan(agency, registration["plan"])
+        plan = await intake.announcements.plan(agency, plan_of(registration, case))
     except NotFound:
         plan = None
     return situation_of(intake, registration, case, questions, plan)
+
+
+def plan_of(registration: Document, case: CaseState | None) -> str:
+    """The plan it belongs to; of feedback none, until it is taken into a dialogue (D3)."""
+    return registration["plan"] or (case.plan if case else "")
 
 
 def situation_of(
@@ -43,11 +51,11 @@ def situation_of(
     """The same, of what a page has read already."""
     now = intake.clock()
     dialogue: DialogueState | None = None
-    takes_sections = False
+    takes_sections = sheets.source_of(registration) is CaseSource.FEEDBACK
     if plan is not None:
         chosen = (case.dialogue if case else None) or registration["dialogue"]
         found = plan.dialogue(chosen) if chosen else None
-        takes_sections = (rules.window(plan, found, now) if found else rules.place(plan, now).window) is Window.OPEN
+        takes_sections |= (rules.window(plan, found, now) if found else rules.place(plan, now).window) is Window.OPEN
         dialogue = found.state if found else None
     return Situation(now, case, questions, dialogue, takes_sections)
 
@@ -56,32 +64,38 @@ async def change_section(intake: Intake, acting: Acting, registration: Document,
     """Change a section's text, add to it, or fill it. Raises `Moved` when the page offered what is not possible any more,
     `NotFound` for a section the form does not have, `Invalid`.
     """
-    titles = section_titles(intake.agency(acting.agency))
+    titles = sheets.titles_of(intake.agency(acting.agency), registration)
     if no not in titles:
         raise NotFound("section")
     now = domain.mode(registration, no, await situation(intake, registration))
     # Pressed twice, the second finds filled what the first filled: the text itself says that it is the same.
     if now != offered and not (offered is Mode.NEW and now in (Mode.AMEND, Mode.ADD)):
         raise Moved(now)
-    await intake.outbox.change(
-        registration["_id"], acting.agency, lambda d: domain.changed_section(d, acting, no, titles[no], text, offered)
-    )
+    await sheets.change(intake, registration, lambda d: domain.changed_section(d, acting, no, titles[no], text, offered))
     return offered
 
 
-async def correct_contact(intake: Intake, acting: Acting, registration: UUID, person: Person) -> None:
+async def correct_contact(intake: Intake, acting: Acting, registration: Document, person: Person) -> None:
     """Another name, address, telephone or e-mail. Raises `Invalid` for what the form insists on."""
-    agency = intake.agency(acting.agency)
-    missing = {name: MISSING[name] for name in required_fields(agency) if not getattr(person, name)}
+    missing = _missing(intake.agency(acting.agency), registration, person)
     if missing:
         raise Invalid(missing)
-    incomplete = [name for name in Person.model_fields if not getattr(person, name)] + ["sections"]
-    await intake.outbox.change(registration, acting.agency, lambda d: domain.corrected(d, acting, person, incomplete))
+    of_feedback = sheets.source_of(registration) is CaseSource.FEEDBACK
+    absent = [] if of_feedback else [name for name in Person.model_fields if not getattr(person, name)]
+    incomplete = [*absent, "sections"]
+    await sheets.change(intake, registration, lambda d: domain.corrected(d, acting, person, incomplete))
 
 
-NO_EMAIL = "Phiếu chưa có địa chỉ thư điện tử. Xin Ông/Bà bổ sung thông tin liên hệ trước."
-NO_ADDRESS = "Phiếu chưa có địa chỉ. Xin Ông/Bà bổ sung thông tin liên hệ trước."
-NO_PHONE = "Phiếu chưa có số điện thoại. Xin Ông/Bà bổ sung thông tin liên hệ trước."
+def _missing(agency: Agency, registration: Document, person: Person) -> dict[str, str]:
+    """Of a registration what its form insists on; of feedback what the law asks for (NĐ 20/2008 art. 7)."""
+    if sheets.source_of(registration) is CaseSource.FEEDBACK:
+        return {name: feedback.MISSING[name] for name in feedback.missing_contact(person)}
+    return {name: MISSING[name] for name in required_fields(agency) if not getattr(person, name)}
+
+
+NO_EMAIL = "Sở chưa có địa chỉ thư điện tử của Ông/Bà. Xin Ông/Bà bổ sung thông tin liên hệ trước."
+NO_ADDRESS = "Sở chưa có địa chỉ của Ông/Bà. Xin Ông/Bà bổ sung thông tin liên hệ trước."
+NO_PHONE = "Sở chưa có số điện thoại của Ông/Bà. Xin Ông/Bà bổ sung thông tin liên hệ trước."
 _NEEDED = {Way.EMAIL: ("email", NO_EMAIL), Way.POST: ("address", NO_ADDRESS), Way.PHONE: ("phone", NO_PHONE)}
 
 
@@ -89,7 +103,7 @@ async def prefer(intake: Intake, acting: Acting, registration: Document, way: Wa
     """By which way the person wishes to be told. Raises `Invalid` when the form holds nothing to do it with."""
     if way is not None and not registration["person"][_NEEDED[way][0]]:
         raise Invalid({"preferred_way": _NEEDED[way][1]})
-    await intake.outbox.change(registration["_id"], acting.agency, lambda d: domain.preferred(d, acting, way))
+    await sheets.change(intake, registration, lambda d: domain.preferred(d, acting, way))
 
 
 async def withdraw(intake: Intake, acting: Acting, registration: Document, sections: Collection[int], reason: str) -> None:
@@ -97,9 +111,7 @@ async def withdraw(intake: Intake, acting: Acting, registration: Document, secti
     if not sections:
         raise Invalid({"sections": "Xin Ông/Bà chọn ít nhất một nội dung."})
     still_open = domain.withdrawable(registration, await situation(intake, registration))
-    await intake.outbox.change(
-        registration["_id"], acting.agency, lambda d: domain.withdrawn(d, acting, sections, reason, still_open)
-    )
+    await sheets.change(intake, registration, lambda d: domain.withdrawn(d, acting, sections, reason, still_open))
 
 
 async def reply(
@@ -121,4 +133,4 @@ async def reply(
             "starts_at": now.dialogue.starts_at,
         }
     )
-    await intake.outbox.change(registration["_id"], acting.agency, lambda d: domain.replied(d, acting, said))
+    await sheets.change(intake, registration, lambda d: domain.replied(d, acting, said))

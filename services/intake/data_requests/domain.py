@@ -1,6 +1,7 @@
 """The life of a request to see or delete one's data (law: personal data; a person decides). Pure.
 
-A request document: `registration`, `case_number`, `kind` (of registrant), `what` (see | delete), `note` (what the person added),
+A request document: `registration` (its id, or that of feedback, as `source` says), `case_number`, `kind` (of registrant),
+`what` (see | delete), `note` (what the person added),
 `person` and `preferred_way` (whom letters go to; gone with the person's data), `asked_at`, `answer` and `completion` (clocks:
 due_on, due_at, explanation), `state`, `extended`, `reason` (why refused or extended, as the person reads it), `sort_at`, `steps`.
 
@@ -15,7 +16,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from contracts.letters import DataRequestFields
-from contracts.model import LetterKind, LetterState, Person, Recipient, Way
+from contracts.model import CaseSource, LetterKind, LetterState, Person, Recipient, Way
 from kit.acting import Acting
 from kit.calendar import Deadline
 from kit.errors import Conflict, Invalid
@@ -46,6 +47,7 @@ def new_request(registration: Document, acting: Acting, what: What, note: str, a
     act = acting.act(LETTER, changes={"step": State.RECEIVED.value})
     return {
         "registration": registration["_id"],
+        "source": registration.get("source", CaseSource.REGISTRATION).value,
         "case_number": registration["case_number"],
         "dialogue": registration["dialogue"],
         "kind": registration["kind"],
@@ -151,6 +153,7 @@ def letter(document: Document, entry: Document) -> LetterState:
     tells_time = said in (State.RECEIVED, *AGREED, TO_EXTEND)
     fields = DataRequestFields(
         registrant=document["kind"],
+        source=document.get("source", CaseSource.REGISTRATION),
         what=document["what"],
         step=said,
         asked_at=document["asked_at"],

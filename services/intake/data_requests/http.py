@@ -13,6 +13,7 @@ from kit.errors import Conflict, Invalid, NotFound
 from kit.web import Submitted, Templates, current_trace, read_form, staff
 from kit.web.faces import face_of
 from services.intake import views
+from services.intake.after import sheets
 from services.intake.after.forms import DecisionForm, ExtendForm
 from services.intake.after.http import copy_context
 from services.intake.data_requests import domain, store, usecases
@@ -81,7 +82,7 @@ class _Desk:
     async def copy(self, request: Request, session: Office, agency: str, request_id: UUID) -> Response:
         """The copy to print and hand over. What is sealed is in it for those alone who are named for it (D6)."""
         asked = await self._intake.requests.get(request_id, agency)
-        document = await self._intake.registrations.by_id(agency, asked["registration"])
+        document = await sheets.by_id(self._intake, agency, asked["registration"])
         agreed = (*domain.AGREED, State.DONE)
         if document is None or document["status"] == "erased" or asked["what"] != "see" or domain.state_of(asked) not in agreed:
             raise NotFound("copy")

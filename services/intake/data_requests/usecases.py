@@ -7,14 +7,15 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid5
 
-from contracts.model import CaseState, Channel, QuestionStateData
+from contracts.model import CaseSource, CaseState, Channel, QuestionStateData
 from kit.acting import Acting
 from kit.agency import Deadline as Rule
 from kit.calendar import Deadline
-from kit.errors import Conflict, Invalid
+from kit.errors import Conflict, Invalid, NotFound
 from kit.mongo import Document
 from services.intake.after import domain as after
-from services.intake.after.domain import is_hidden, question_id
+from services.intake.after import sheets
+from services.intake.after.domain import is_hidden
 from services.intake.data_requests import domain, store
 from services.intake.data_requests.domain import State, What
 from services.intake.documents import LETTER
@@ -89,12 +90,14 @@ async def finish(intake: Intake, acting: Acting, request: UUID, forget: Forget) 
 
 
 async def erase(intake: Intake, acting: Acting, registration: UUID) -> None:
-    """Remove everything personal of a registration: files, then person and texts with the event that routing and notify obey,
-    then what requests about it hold. Every step may be repeated.
+    """Remove everything personal of a registration, or of feedback: files, then person and texts with the event that routing and
+    notify obey, then what requests about it hold. Every step may be repeated. Raises `NotFound`.
     """
-    document = await intake.outbox.get(registration, acting.agency)
-    await intake.attachments.erase(document)
-    await intake.outbox.change(registration, acting.agency, lambda d: after.erased(d, acting))
+    sheet = await sheets.by_id(intake, acting.agency, registration)
+    if sheet is None:
+        raise NotFound("registration")
+    await intake.attachments.erase(sheet)
+    await sheets.change(intake, sheet, lambda d: after.erased(d, acting))
     await store.forget_person(intake.requests.collection, acting.agency, registration)
 
 
@@ -106,14 +109,13 @@ def copy_of(
     *,
     sealed: bool = False,
 ) -> dict[str, Any]:
-    """All that intake holds of a registration, in plain values. The text of what is sealed is None, but for those named for it
-    (`sealed`): neither the office nor whoever else holds the code may learn of a denunciation (D6).
+    """All that intake holds of a registration, or of feedback, in plain values. The text of what is sealed is None, but for those
+    named for it (`sealed`): neither the office nor whoever else holds the code may learn of a denunciation (D6).
     """
 
     def is_left_out(no: int) -> bool:
-        _id = question_id(registration["_id"], no)
-        mine = [q for key, q in questions.items() if key == _id or q.parent == _id]
-        return not sealed and any(is_hidden(q) for q in mine)
+        mine = after.family(registration["_id"], no, questions)
+        return not sealed and any(is_hidden(questions.get(_id)) for _id in mine)
 
     sections = [
         {"no": s["no"], "title": s["title"], "text": None, "additions": []}
@@ -126,7 +128,11 @@ def copy_of(
         }
         for s in registration["sections"]
     ]
+    of_feedback = sheets.source_of(registration) is CaseSource.FEEDBACK
+    told = ("group", "group_unknown", "procedure", "outside_number", "outside_due") if of_feedback else ()
     return {
+        **{name: registration[name] for name in told},
+        "source": sheets.source_of(registration).value,
         "case_number": registration["case_number"],
         "plan": registration["plan"],
         "dialogue": case.dialogue if case else registration["dialogue"],

@@ -5,7 +5,8 @@ The document has the fields of `FeedbackState`, and beside them those that a reg
 `files` only where given.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,16 +14,16 @@ from uuid import UUID
 from contracts.envelope import Payload
 from contracts.letters import FeedbackReceiptFields
 from contracts.model import CaseSource, FeedbackState, LetterKind, LetterState, Recipient
-from kit.acting import Acting
 from kit.calendar import Deadline
 from kit.letters import letter_id
-from kit.outbox import Change, step
-from services.intake.documents import LETTER, letter_ways
+from kit.outbox import Change
+from services.intake.documents import LETTER, first_person, later_letter, letter_ways
 from services.intake.feedback.domain import Feedback, FeedbackEntry
 
 Document = dict[str, Any]
 RECEIVED = "feedback.received.v1"
-ERASED = "feedback.erased.v1"
+TITLE = "Phản ánh, kiến nghị"
+"""What its one section is called where it is treated as a form."""
 
 
 def feedback_fields(
@@ -63,28 +64,50 @@ def feedback_fields(
     }
 
 
-def erased(document: Document, acting: Acting) -> Change | None:
-    """One write removes person, texts and files (law: personal data); number, days and group stay for the statistics."""
-    if document["status"] == "erased":
-        return None
-    act = acting.act(ERASED)
-    steps = [*document["steps"], step(act, document["seq"] + 1, "erased")]
-    return Change([act], {"status": "erased", "text": "", "procedure": "", "steps": steps}, ["person", "files"])
+def as_sheet(document: Mapping[str, Any]) -> Document:
+    """Feedback as a form of one section, of no plan, as routing takes it over: so what its sender does afterwards is what a
+    registrant does (after/domain.py).
+    """
+    text = document.get("text", "")
+    section = {"no": 1, "title": TITLE, "text": text, "additions": document.get("additions") or []}
+    return {
+        **document,
+        "source": CaseSource.FEEDBACK,
+        "plan": "",
+        "dialogue": None,
+        "late": False,
+        "sections": [section] if text.strip() else [],
+        "incomplete": ["sections" if name == "text" else name for name in document["incomplete"]],
+    }
+
+
+def as_stored(change: Change) -> Change:
+    """What was changed of that form, as feedback keeps it."""
+    fields = {name: value for name, value in change.set.items() if name not in ("sections", "withdrawn_sections", "alike")}
+    for section in change.set.get("sections", ()):
+        fields |= {"text": section["text"], "additions": section.get("additions", [])}
+    if "incomplete" in fields:
+        fields["incomplete"] = ["text" if name == "sections" else name for name in fields["incomplete"]]
+    if fields.get("status") == "erased":
+        fields["procedure"] = ""
+    return replace(change, set=fields)
 
 
 def _day(due: Deadline | None) -> str | None:
     return due.due_on.isoformat() if due else None
 
 
-def letter_key(feedback: UUID) -> str:
-    """Feedback has one receipt."""
-    return f"feedback/{feedback}/{LetterKind.FEEDBACK_RECEIPT}"
+def letter_key(document: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    """Feedback has one receipt; a later letter is named by the event that asked for it."""
+    if "letter" in entry["changes"]:
+        return f"feedback/{document['_id']}/{entry['changes']['letter']}/{entry['n']}"
+    return f"feedback/{document['_id']}/{LetterKind.FEEDBACK_RECEIPT}"
 
 
 def subject(document: Document, entry: Document) -> str:
-    """The aggregate that an event is about: the feedback, or the receipt asked for with it."""
+    """The aggregate that an event is about: the feedback, or a letter asked for with it."""
     if entry["type"] == LETTER:
-        return str(letter_id(document["agency"], letter_key(document["_id"])))
+        return str(letter_id(document["agency"], letter_key(document, entry)))
     return str(document["_id"])
 
 
@@ -93,6 +116,8 @@ def renderer(code_of: Callable[[UUID], str]) -> Callable[[Document, Document], P
 
     def render(document: Document, entry: Document) -> Payload:
         if entry["type"] == LETTER:
+            if "letter" in entry["changes"]:
+                return later_letter(document, entry, letter_key(document, entry))
             return _receipt(document, entry, code_of(document["_id"]))
         return FeedbackState.model_validate(document)
 
@@ -100,7 +125,7 @@ def renderer(code_of: Callable[[UUID], str]) -> Callable[[Document, Document], P
 
 
 def _receipt(document: Document, entry: Document, code: str) -> LetterState:
-    person = document.get("person")
+    person = first_person(document)
     ways, reason = letter_ways(document)
     fields = FeedbackReceiptFields(
         registrant=document["kind"],
@@ -112,7 +137,7 @@ def _receipt(document: Document, entry: Document, code: str) -> LetterState:
         **document["announced"],
     )
     return LetterState(
-        letter_key=letter_key(document["_id"]),
+        letter_key=letter_key(document, entry),
         kind=LetterKind.FEEDBACK_RECEIPT,
         recipient=Recipient.model_validate(person) if person else None,
         ways=ways,

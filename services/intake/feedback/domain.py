@@ -52,7 +52,7 @@ def payload_hash(feedback: Feedback, entry: FeedbackEntry | None = None) -> byte
     return sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-_MISSING = {
+MISSING = {
     "name": "Xin Ông/Bà ghi họ và tên.",
     "address": "Xin Ông/Bà ghi địa chỉ, để Sở gửi văn bản trả lời.",
     "phone": "Xin Ông/Bà ghi số điện thoại hoặc địa chỉ thư điện tử, để Sở liên hệ khi cần.",
@@ -65,14 +65,18 @@ def missing(feedback: Feedback) -> tuple[str, ...]:
 
     The web and the API refuse it; what came on paper is taken as it is and flagged (D3).
     """
-    person = feedback.person
-    present = {"name": person.name, "address": person.address, "phone": person.phone or person.email, "text": feedback.text}
+    return (*missing_contact(feedback.person), *(() if feedback.text else ("text",)))
+
+
+def missing_contact(person: Person) -> tuple[str, ...]:
+    """The same of the sender alone: what a corrected contact must hold."""
+    present = {"name": person.name, "address": person.address, "phone": person.phone or person.email}
     return tuple(name for name, value in present.items() if not value)
 
 
 def check(feedback: Feedback, *, consent_version: str) -> dict[str, str]:
     """Field → what is wrong, for feedback that came by itself. `consent_version` is the privacy notice's."""
-    errors = {name: _MISSING[name] for name in missing(feedback)}
+    errors = {name: MISSING[name] for name in missing(feedback)}
     if feedback.consent_version != consent_version:
         errors["consent"] = CONSENT
     return errors

@@ -1,4 +1,4 @@
-"""Feedback on the public site (K2): the form that is open all year, its receipt, and what its code shows."""
+"""Feedback on the public site (K2): the form that is open all year, and its receipt."""
 
 import secrets
 from collections.abc import Mapping
@@ -58,16 +58,17 @@ LABELS: Mapping[str, str] = {
 """Field → its label, in the form's order."""
 
 
-def router(pages: "Pages") -> APIRouter:
+def router(desk: FeedbackIntake, templates: Templates) -> APIRouter:
     """`/{agency}/phan-anh-kien-nghi`."""
+    pages = _Pages(desk, templates)
     routes = APIRouter(prefix="/{agency}", include_in_schema=False)
     routes.get(f"/{PATH}")(pages.form)
     routes.post(f"/{PATH}")(pages.submit)
     return routes
 
 
-class Pages:
-    """The endpoints, and the page that `services/intake/http.py` shows for a code of feedback."""
+class _Pages:
+    """The endpoints."""
 
     def __init__(self, desk: FeedbackIntake, templates: Templates) -> None:
         self._desk = desk
@@ -112,37 +113,6 @@ class Pages:
         acting = Acting(profile.code, "registrant", self._intake.clock(), current_trace())
         key = web_key(nonce, domain.payload_hash(feedback))
         return await receive(self._desk, acting, key, feedback, vouching=submitted.vouching)
-
-    async def tracking(
-        self, request: Request, profile: Agency, hashed: bytes, registration: dict[str, Any] | None
-    ) -> Response | None:
-        """What became of feedback, however it came: as such, or as a registration that the office made feedback (D3). None for
-        a registration that is one, and for a code that is nobody's.
-        """
-        document = registration or await self._desk.store.by_code(profile.code, hashed)
-        if document is None:
-            return None
-        case = await self._intake.projections.case(profile.code, document["_id"])
-        if registration is not None and not feedback_views.is_feedback(case):
-            return None
-        questions = await self._intake.projections.questions(profile.code, document["_id"])
-        now = self._intake.clock()
-        plans = await self._intake.announcements.plans(profile.code) if case and case.dialogue else ()
-        found = [(plan, d) for plan in plans for d in plan.dialogues if case and d.id == case.dialogue]
-        in_dialogue = bool(found) and not feedback_views.is_feedback(case)
-        shown = feedback_views.parts_of(document, questions, now)
-        context = {
-            "document": document,
-            "group": "" if document.get("group_unknown") else self._desk.groups.label(document.get("group")),
-            "channel": (feedback_views if registration is None else views).CHANNELS[document["channel"]],
-            "case_words": views.case_words(document, case) if in_dialogue else feedback_views.case_words(case, shown),
-            "parts": shown,
-            "dialogue": views.dialogue_view(*found[0], now) if in_dialogue else None,
-            "invitation": views.invitation_words(case),
-            "attendance": views.attendance_words(case),
-            "files": file_rows(document.get("files", ())),
-        }
-        return self._page(request, profile, "feedback_tracking.html", **context)
 
     def _form(
         self,

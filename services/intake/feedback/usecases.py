@@ -14,8 +14,9 @@ from kit.outbox import Outbox
 from kit.web.forms import Vouching
 from kit.web.proof import Doubt
 from services.intake.codes import code_hash
+from services.intake.data_requests import usecases as data_requests
 from services.intake.domain import registration_id
-from services.intake.feedback import documents, domain
+from services.intake.feedback import domain
 from services.intake.feedback.documents import RECEIVED, feedback_fields
 from services.intake.feedback.domain import Feedback, FeedbackEntry
 from services.intake.groupcommit import GroupCommit
@@ -152,8 +153,7 @@ async def erase(desk: FeedbackIntake, acting: Acting, case_number: str) -> None:
     found = await desk.store.by_number(acting.agency, case_number)
     if found is None:
         raise Invalid({"number": NO_SUCH_NUMBER})
-    await desk.intake.attachments.erase(await desk.outbox.get(found, acting.agency))
-    await desk.outbox.change(found, acting.agency, lambda document: documents.erased(document, acting))
+    await data_requests.erase(desk.intake, acting, found)
     get_logger().info("feedback_erased", feedback=str(found), by=acting.actor)
 
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from contracts.model import QuestionStateData
-from kit.agency import Contacts, Procedure
+from kit.agency import Agency, Contacts, Procedure
 from kit.calendar import WorkCalendar
 from kit.clock import format_date_long, format_moment_long, format_time, local_date
 from kit.text import bare_words
@@ -69,10 +69,11 @@ def published(question: UUID, state: QuestionStateData) -> Mapping[str, Any] | N
     """What is kept beside a question's state while it is public: its address, the day, the keys. None: it is not public."""
     if state.sealed or not (state.public_question and state.public_answer and state.published_on):
         return None
-    marks = [ALL, year_mark((state.outcome_on or state.published_on).year), section_mark(state.section_title or "")]
+    heading = state.public_field or state.section_title or ""
+    marks = [ALL, year_mark((state.outcome_on or state.published_on).year), section_mark(heading)]
     if state.dialogue:
         marks.append(dialogue_mark(state.dialogue))
-    texts = (state.section_title or "", state.public_question, state.public_answer)
+    texts = (heading, state.public_question, state.public_answer)
     keys = {*marks, *beginnings(texts), *pairs(state.public_question)}
     return {"id": public_id(question), "on": state.published_on.isoformat(), "keys": sorted(keys)}
 
@@ -124,6 +125,17 @@ def year_mark(year: int) -> str:
 def section_mark(title: str) -> str:
     """By its title: sections are numbered anew when a form changes."""
     return f"muc:{'-'.join(bare_words(title))}"
+
+
+def headings(agency: Agency) -> dict[str, str]:
+    """What published answers are filed under, by the value of the filter: the sections of the form by number; then fields of work
+    that no section stands for, under which feedback is found (K2).
+    """
+    form = agency.form
+    sections = {str(section.no): section.label for section in form.sections}
+    fields = [field.name for field in agency.classification.fields if form.of_unit(field.unit) is None]
+    fields += [procedure.field for procedure in agency.procedures if form.of_unit(procedure.unit) is None]
+    return sections | {"-".join(bare_words(name)): name for name in fields}
 
 
 def dialogue_mark(dialogue: str) -> str:

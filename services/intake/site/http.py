@@ -21,7 +21,7 @@ from services.intake import domain, views
 from services.intake.domain import Plan
 from services.intake.ratelimits import REQUEST
 from services.intake.site import papers, usecases
-from services.intake.site.domain import SUGGESTED, fields_of, map_link, matching
+from services.intake.site.domain import SUGGESTED, fields_of, headings, map_link, matching
 from services.intake.site.usecases import Asked
 from services.intake.usecases import Intake
 from services.intake.views import DialogueView
@@ -218,22 +218,23 @@ class _Pages:
     # Published answers
 
     async def answers(self, request: Request, agency: str) -> Response:
-        """Published answers: searched by words, section and year."""
+        """Published answers: searched by words, field and year."""
         profile = self._intake.agency(agency)
-        typed, section, year = _typed(request, "q"), _number(request, "muc"), _year(request)
-        if section is not None and section not in {one.no for one in profile.form.sections}:
-            raise NotFound("section")
-        asked = Asked(typed, section, year)
+        typed, chosen, year = _typed(request, "q"), _typed(request, "muc"), _year(request)
+        offered = headings(profile)
+        if chosen and chosen not in offered:
+            raise NotFound("heading")
+        asked = Asked(typed, offered.get(chosen, ""), year)
         page = _number(request, "trang")
         found = await usecases.search(self._intake, agency, asked, 1 if page is None else page)
-        kept = {"q": typed, "muc": str(section or ""), "nam": str(year or "")}
+        kept = {"q": typed, "muc": chosen, "nam": str(year or "")}
         return self._page(
             request,
             profile,
             "answers.html",
             found=found,
             asked=asked,
-            sections=[(str(one.no), one.label) for one in profile.form.sections],
+            sections=list(offered.items()),
             years=[(str(one), f"Năm {one}") for one in await self._years(agency)],
             values=kept,
             pager=f"/{agency}/hoi-dap?{urlencode({k: v for k, v in kept.items() if v} | {'trang': ''})}",

@@ -23,6 +23,7 @@ _SHOWN = {
     "public.id": 1,
     "public.on": 1,
     "state.section_title": 1,
+    "state.public_field": 1,
     "state.public_question": 1,
     "state.public_answer": 1,
     "state.dialogue": 1,
@@ -73,7 +74,7 @@ def _answer(document: Document) -> Answer:
     state = document["state"]
     return Answer(
         id=document["public"]["id"],
-        section=state["section_title"] or "",
+        section=state.get("public_field") or state["section_title"] or "",
         question=state["public_question"],
         answer=state["public_answer"],
         published_on=date.fromisoformat(document["public"]["on"]),

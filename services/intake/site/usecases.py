@@ -18,15 +18,15 @@ OF_A_DIALOGUE = 100
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody looks for among published answers. `section` is a number of the agency's form."""
+    """What somebody looks for among published answers. `heading`: what they are filed under (`domain.headings`)."""
 
     words: str = ""
-    section: int | None = None
+    heading: str = ""
     year: int | None = None
 
     @property
     def is_narrowed(self) -> bool:
-        return bool(domain.terms(self.words) or self.section or self.year)
+        return bool(domain.terms(self.words) or self.heading or self.year)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,17 @@ class Found:
 
 async def search(intake: Intake, agency: str, asked: Asked, page: int) -> Found:
     """Published answers that fit, newest first. Raises `NotFound` for a page behind the last."""
-    keys = _keys(intake, agency, asked)
+    keys = _keys(asked)
     total = await intake.answers.count(agency, keys)
     if not 1 <= page <= MOST_PAGES or (page - 1) * PAGE >= max(total, 1):
         raise NotFound("page")
     return Found(await intake.answers.having(agency, keys, page=page), total, page)
 
 
-def _keys(intake: Intake, agency: str, asked: Asked) -> list[str]:
+def _keys(asked: Asked) -> list[str]:
     keys = domain.terms(asked.words)
-    if asked.section is not None:
-        keys.append(domain.section_mark(intake.agency(agency).form.section(asked.section).label))
+    if asked.heading:
+        keys.append(domain.section_mark(asked.heading))
     if asked.year is not None:
         keys.append(domain.year_mark(asked.year))
     return keys

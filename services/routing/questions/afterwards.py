@@ -288,14 +288,17 @@ async def _states(routing: Routing, agency: str, case_id: UUID) -> set[QuestionS
 
 
 def ended(case: Document, acting: Acting, states: Set[QuestionState]) -> Change | None:
-    """Every question has ended; where all were withdrawn, so is the case."""
+    """Every question has ended; where all were withdrawn, so is the case. What became feedback, or a registration, ended as what
+    it went on as (D3).
+    """
     if case["status"] in (CaseStatus.CLOSED, CaseStatus.WITHDRAWN):
         return None
-    status = CaseStatus.WITHDRAWN if states == {QuestionState.WITHDRAWN} else CaseStatus.CLOSED
+    status = CaseStatus.WITHDRAWN if states - _WENT_ON == {QuestionState.WITHDRAWN} else CaseStatus.CLOSED
     act = acting.act(f"case.{status}.v1")
     return Change([act], {"status": status.value, "steps": [*case["steps"], step(act, case["seq"] + 1, status.value)]})
 
 
+_WENT_ON = frozenset({QuestionState.TO_FEEDBACK, QuestionState.TO_DIALOGUE})
 Turn = Callable[[Document, Acting, states.Who, str], Change]
 
 

@@ -727,7 +727,9 @@ def _replaced(document: Document, acting: Acting, change: Amendment, classify: C
     steps = list(document["steps"])
     if document["state"] != found.state:
         steps.append(step(act, document["seq"] + 1, found.state.value))
-    sealing = {"sealed": found.state is State.SEALED, "seal": found.seal, "proposal": found.proposal}
+    sealing: dict[str, Any] = {"sealed": found.state is State.SEALED, "seal": found.seal, "proposal": found.proposal}
+    if found.state is State.SEALED:
+        sealing["sort_at"] = NO_DUE  # no list knows when it is due (D6)
     return Change([act], {**known, **sealing, "text": text, "state": found.state.value, "steps": steps})
 
 
@@ -758,7 +760,9 @@ def _known(document: Document, change: Amendment, pieces: Sequence[str], taken_a
     return fields if change.digest is None else fields | {"digest": change.digest}
 
 
-_TEXTS = ("text", "additions", "draft", "digest", "answer", "remark", "asked_on", "public_question", "public_answer")
+_TEXTS = (
+    "text", "additions", "draft", "digest", "answer", "remark", "asked_on", "public_question", "public_answer", "public_field",
+)  # fmt: skip
 _WITHOUT_TEXT = frozenset({"close_case", "tell_unit"})
 """Steps that say nothing of the person's; the others of an erased question are not done any more."""
 

@@ -57,11 +57,14 @@ def as_registration(event: Event[FeedbackState]) -> Event[RegistrationState]:
         kind=data.kind,
         person=data.person,
         preferred_way=data.preferred_way,
-        sections=(SectionText(no=1, title=TITLE, text=text),) if text else (),
+        sections=(SectionText(no=1, title=TITLE, text=text, additions=data.additions),) if text else (),
         files=data.files,
         consent_version=data.consent_version,
         status=data.status,
         steps=data.steps,
+        withdrawal_reason=data.withdrawal_reason,
+        contact_changed_at=data.contact_changed_at,
+        attendance_reply=data.attendance_reply,
     )
     return cast("Event[RegistrationState]", event.model_copy(update={"data": sheet}))
 

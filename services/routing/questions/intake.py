@@ -151,7 +151,8 @@ async def _change_question(
         change = _amendment(event, document, section)
         if not change.pieces:
             return None
-        return domain.amended(document, registrant, change, lambda text: classified(agency, section.no, text))
+        # Feedback stands in no section of the form (K2): the question says in which it does.
+        return domain.amended(document, registrant, change, lambda text: classified(agency, document["section_no"], text))
 
     after = await routing.questions.change(question_id, event.agency, decide)
     await afterwards.settle(routing, routing.questions, [after])

@@ -14,8 +14,10 @@ from kit.acting import Acting
 from kit.agency import Agency
 from kit.clock import local_date
 from kit.errors import Conflict, Forbidden, Invalid
+from kit.feedback import FeedbackGroups
 from kit.outbox import Change
 from kit.personal import personal_in
+from kit.text import bare_words
 from services.routing.questions.states import Document, Party, Who, needs_reason, note, state_of
 
 State = QuestionState
@@ -53,13 +55,36 @@ def guarded(wording: Wording, person: Mapping[str, str] | None, agency: Agency) 
     }
 
 
-def published(document: Document, acting: Acting, who: Who, wording: Wording) -> Change:
-    """Published, or published anew with other words; the day of the first publication stays."""
+def field_of(document: Document, case: Document, agency: Agency, groups: FeedbackGroups) -> str | None:
+    """Under which heading the public finds what stands in no section of the form: feedback, what was first raised at a meeting.
+
+    The field of the unit that dealt with it, or of the procedure concerned, as the form names it where it does; else that which
+    the text was taken for; else the content group. None: it stands in a section, or nothing is known.
+    """
+    if document.get("section_no") is not None:
+        return None
+    unit = document.get("unit")
+    typed = bare_words(case.get("procedure") or "")
+    procedure = next((p for p in agency.procedures if typed in (bare_words(p.name), bare_words(p.code))), None)
+    for known in (unit, procedure.unit if procedure else None):
+        if (section := agency.form.of_unit(known)) is not None:
+            return section.label
+    if procedure is not None:
+        return procedure.field
+    fields = [field for field in agency.classification.fields if field.unit == unit]
+    proposed = (document.get("proposal") or {}).get("field")
+    taken_for = next((field for field in fields if len(fields) == 1 or field.code == proposed), None)
+    return (taken_for.name if taken_for else groups.name(case.get("group"))) or None
+
+
+def published(document: Document, acting: Acting, who: Who, wording: Wording, field: str | None = None) -> Change:
+    """Published, or published anew with other words; the day of the first publication stays. `field`: see `field_of`."""
     _check(document, who)
     if not wording.question or not wording.answer:
         raise Invalid({"public_answer": "Xin ghi lời công khai của câu hỏi và câu trả lời."})
     on = document.get("published_on") or local_date(acting.now).isoformat()
     fields: dict[str, Any] = {"public_question": wording.question, "public_answer": wording.answer, "published_on": on}
+    fields["public_field"] = field
     return note(document, acting, "question.published.v1", **fields)
 
 
@@ -70,7 +95,7 @@ def unpublished(document: Document, acting: Acting, who: Who, reason: str) -> Ch
     _check(document, who)
     if not is_public(document):
         raise Conflict("it is not public")
-    gone: dict[str, Any] = {"public_question": None, "public_answer": None}
+    gone: dict[str, Any] = {"public_question": None, "public_answer": None, "public_field": None}
     return note(document, acting, "question.unpublished.v1", reason=needs_reason(reason), **gone)
 
 

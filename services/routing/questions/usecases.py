@@ -160,10 +160,16 @@ async def publish(
     """Publish a question with its answer. `Invalid` names what looks personal in the wording, unless that was `confirmed`."""
     document = await store.question(routing.questions.collection, acting.agency, question_id)
     case = await store.case(routing.cases.collection, acting.agency, document["case"])
-    found = publishing.guarded(wording, case["person"], routing.agencies[acting.agency])
+    agency = routing.agencies[acting.agency]
+    found = publishing.guarded(wording, case["person"], agency)
     if found and not confirmed:
         raise Invalid(found)
-    await decide(routing, acting.agency, question_id, lambda d: publishing.published(d, acting, who, wording), seen=seen)
+
+    def decision(current: Document) -> Change:
+        field = publishing.field_of(current, case, agency, routing.groups)
+        return publishing.published(current, acting, who, wording, field)
+
+    await decide(routing, acting.agency, question_id, decision, seen=seen)
 
 
 # Sealed questions (D6)
