@@ -9,6 +9,7 @@ from contracts.model import Channel, FileRef
 from kit.acting import Acting
 from kit.agency import Agency
 from kit.errors import Conflict, Invalid, NotFound
+from kit.web.navigation import MAILS
 from services.intake.attachments.usecases import Judged
 from services.intake.domain import Entry, Submission, registration_id
 from services.intake.mailbox import domain, metrics
@@ -225,9 +226,12 @@ async def _empty(room: Mailroom, mail: Document) -> None:
 async def keep_house(room: Mailroom) -> None:
     """Set the gauges of what waits; remove what has been kept for its time."""
     now = room.intake.clock()
+    counts: dict[str, int] = {}
     for agency in room.boxes:
         waiting = await room.mails.waiting(agency)
+        counts[agency] = waiting.count
         metrics.WAITING.labels(agency).set(waiting.count)
         age = now - waiting.oldest if waiting.oldest else timedelta()
         metrics.OLDEST.labels(agency).set(max(age, timedelta()).total_seconds())
+    room.intake.waiting[MAILS] = counts
     await empty(room, now - timedelta(days=room.intake.settings.mailbox_kept_days))
