@@ -10,7 +10,7 @@ from kit.auth import READ_SEALED, Role, Session
 @dataclass(frozen=True, slots=True)
 class Section:
     """An entry. `path` stands below `/{agency}/`; it is shown to `roles`, or to holders of `permission`. `covers`: other paths
-    whose pages belong to it.
+    whose pages belong to it. `counted`: intake knows how many wait there.
     """
 
     label: str
@@ -18,6 +18,7 @@ class Section:
     roles: frozenset[Role] = frozenset()
     permission: str = ""
     covers: tuple[str, ...] = ()
+    counted: bool = False
 
     def open_to(self, session: Session) -> bool:
         """Whether this person sees the entry."""
@@ -26,6 +27,10 @@ class Section:
 
 _NOTHING: Mapping[str, int] = MappingProxyType({})
 HELD = "tiep-nhan/cho-kiem-tra"
+DATA_REQUESTS = "tiep-nhan/yeu-cau-du-lieu"
+MAILS = "tiep-nhan/thu-dien-tu"
+COUNTS = "tiep-nhan/dang-cho"
+"""Where intake tells how many wait in the sections that are `counted`, for the bars of the other services."""
 SECTIONS = (
     Section("Hàng đợi", "can-bo/", frozenset({Role.OFFICE, Role.OFFICER, Role.HEAD, Role.LEADERSHIP, Role.CONTROL})),
     Section("Phân loại", "can-bo/phan-loai", frozenset({Role.OFFICE, Role.LEADERSHIP})),
@@ -34,9 +39,9 @@ SECTIONS = (
     Section("Tiếp nhận", "tiep-nhan/", frozenset({Role.OFFICE})),
     Section("Tiếp nhận PAKN", "tiep-nhan/phan-anh", frozenset({Role.CONTROL})),
     Section("Khảo sát", "tiep-nhan/khao-sat", frozenset({Role.OFFICE, Role.CONTROL})),
-    Section("Chờ kiểm tra", HELD, frozenset({Role.OFFICE})),
-    Section("Dữ liệu cá nhân", "tiep-nhan/yeu-cau-du-lieu", frozenset({Role.OFFICE})),
-    Section("Thư điện tử", "tiep-nhan/thu-dien-tu", frozenset({Role.OFFICE})),
+    Section("Chờ kiểm tra", HELD, frozenset({Role.OFFICE}), counted=True),
+    Section("Dữ liệu cá nhân", DATA_REQUESTS, frozenset({Role.OFFICE}), counted=True),
+    Section("Thư điện tử", MAILS, frozenset({Role.OFFICE}), counted=True),
     Section("Văn thư", "van-thu/", frozenset({Role.OFFICE})),
     Section("Báo cáo", "bao-cao/", frozenset({Role.OFFICE, Role.HEAD, Role.LEADERSHIP, Role.CONTROL})),
     Section("Lịch", "can-bo/lich", frozenset({Role.OFFICE})),
@@ -59,21 +64,30 @@ _COVERS = {"doi-thoai": ("ke-hoach", "dang-ky", "ket-luan")}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A section as one page shows it. `waiting`: how many wait there, where that is known."""
+    """A section as one page shows it. `waiting`: how many wait there; None: intake knows, and has to be asked."""
 
     label: str
     href: str
     current: bool
-    waiting: int = 0
+    waiting: int | None = 0
 
 
-def sections_for(session: Session, path: str, waiting: Mapping[str, int] = _NOTHING) -> tuple[Entry, ...]:
-    """The entries for this person; the one with the longest beginning of `path` is the current one."""
+def sections_for(session: Session, path: str, waiting: Mapping[str, int] | None = _NOTHING) -> tuple[Entry, ...]:
+    """The entries for this person; the one with the longest beginning of `path` is the current one.
+
+    `waiting`: path of a section → how many wait there; None: this service does not know.
+    """
     shown = [section for section in SECTIONS if section.open_to(session)]
     beginnings = [(below, section) for section in shown for below in (section.path, *section.covers)]
     fitting = [(below, section) for below, section in beginnings if path.startswith(f"/{session.agency}/{below}")]
     current = max(fitting, key=lambda pair: len(pair[0]))[1] if fitting else None
-    return tuple(Entry(s.label, f"/{session.agency}/{s.path}", s is current, waiting.get(s.path, 0)) for s in shown)
+    return tuple(Entry(s.label, f"/{session.agency}/{s.path}", s is current, _waiting(s, waiting)) for s in shown)
+
+
+def _waiting(section: Section, known: Mapping[str, int] | None) -> int | None:
+    if not section.counted:
+        return 0
+    return None if known is None else known.get(section.path, 0)
 
 
 def public_entries(agency: str, path: str) -> tuple[Entry, ...]:

@@ -17,7 +17,7 @@ from kit import clock
 from kit.auth import Session
 from kit.tracing import current_trace
 from kit.web.forms import Submitted, Vouching
-from kit.web.navigation import public_entries, sections_for
+from kit.web.navigation import COUNTS, Entry, public_entries, sections_for
 from kit.web.policy import WITH_SCRIPT
 
 HERE = Path(__file__).parent
@@ -95,14 +95,14 @@ FILTERS: Mapping[str, Callable[..., str]] = {
 
 class Templates:
     """The pages of a service: its own directory first, then the kit's. `faces` finds an agency's face by code for error pages;
-    `waiting` tells what waits for its staff: path of a section → how many.
+    `waiting` tells what waits for an agency's office: path of a section → how many; without it the page's script asks intake.
     """
 
     def __init__(
         self,
         *directories: Path,
         faces: Callable[[str], AgencyFace | None] | None = None,
-        waiting: Callable[[str], Mapping[str, int]] = lambda _: {},
+        waiting: Callable[[str], Mapping[str, int]] | None = None,
     ) -> None:
         self._faces = faces
         self._waiting = waiting
@@ -115,6 +115,7 @@ class Templates:
         )
         self.environment.filters.update(FILTERS)
         self.environment.globals["static_url"] = static_url
+        self.environment.globals["counts_page"] = COUNTS
 
     def render(self, name: str, **context: Any) -> str:
         """The text of a template."""
@@ -140,7 +141,7 @@ class Templates:
             "agency": agency,
             "session": session,
             "csrf": getattr(request.state, "csrf", ""),
-            "navigation": sections_for(session, request.url.path, self._waiting(session.agency)) if session else (),
+            "navigation": self._sections(session, request.url.path) if session else (),
             "public_navigation": public_entries(agency.code, request.url.path) if agency else (),
             "path": request.url.path,
             "trace": current_trace(),
@@ -153,6 +154,9 @@ class Templates:
         # Autoescape makes sure that only our templates can have written this.
         policy = {"Content-Security-Policy": WITH_SCRIPT} if '<script src="/static/' in text else {}
         return HTMLResponse(text, status, {**(headers or {}), **policy})
+
+    def _sections(self, session: Session, path: str) -> tuple[Entry, ...]:
+        return sections_for(session, path, self._waiting(session.agency) if self._waiting else None)
 
     def face_for(self, request: Request) -> AgencyFace | None:
         """The face of the agency in the path, if it is one of ours."""

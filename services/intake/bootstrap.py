@@ -25,10 +25,9 @@ from kit.surveylinks import SurveyLinks
 from kit.web import Templates
 from kit.web.faces import faces_of
 from kit.web.front import front_of
-from kit.web.navigation import HELD as HELD_PAGE
 from kit.web.proof import SPEC as PROOFS
 from kit.web.proof import Proofs
-from services.intake import api, consumers, documents, entry, http
+from services.intake import api, consumers, documents, entry, http, waiting
 from services.intake.after import http as after
 from services.intake.announcements import Announcements
 from services.intake.attachments import api as attachments_api
@@ -39,6 +38,7 @@ from services.intake.attachments.usecases import Attachments
 from services.intake.codes import tracking_code
 from services.intake.data_requests import http as data_requests
 from services.intake.data_requests.store import requests_outbox
+from services.intake.data_requests.usecases import measure
 from services.intake.feedback import api as feedback_api
 from services.intake.feedback import documents as feedback_documents
 from services.intake.feedback import entry as feedback_entry
@@ -173,6 +173,7 @@ def bootstrap(
             _every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: _unrouted(feedback)),
             _every(_SWEEP_EVERY, attachments.sweep),
             _every(_HELD_EVERY, lambda: keep_up(intake)),
+            _every(_MEASURED_EVERY, lambda: measure(intake)),
             intake.limits.run,
             *_mail_workers(mailroom, Leases(database, secrets.token_hex(8), LEASE_SECONDS)),
         ),
@@ -230,7 +231,7 @@ def _application(
     templates = Templates(
         *TEMPLATES,
         faces=faces_of(intake.agencies),
-        waiting=lambda agency: {HELD_PAGE: intake.waiting.get(agency, 0)},
+        waiting=intake.waiting_in,
     )
     templates.environment.globals["proofs"] = intake.proofs
     programs = api.router(intake)
@@ -246,6 +247,7 @@ def _application(
             mailbox_http.router(mailroom, templates),
             surveys_desk.router(surveys, templates),
             moderation.router(intake, templates),
+            waiting.router(intake),
             data_requests.router(intake, templates, partial(forget, mailroom)),
             feedback_api.router(feedback),
             feedback_entry.router(feedback, templates),

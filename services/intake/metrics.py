@@ -17,3 +17,6 @@ for _channel in (Channel.WEB, Channel.API):
 PUBLISHED_AGAIN = Counter("intake_registrations_published_again_total", "What routing had not shown in time")
 HELD = Gauge("registrations_held", "Registrations and feedback that the office has to look at before they go on", ["agency"])
 HELD_OLDEST = Gauge("registrations_held_oldest_age_seconds", "Since when the oldest of them waits", ["agency"])
+DATA_REQUESTS = Gauge("data_requests_open", "Requests about personal data that the office has not finished", ["agency"])
+DATA_REQUESTS_OLDEST = Gauge("data_requests_oldest_age_seconds", "Since when the oldest of them was asked for", ["agency"])
+DATA_REQUESTS_OVERDUE = Gauge("data_requests_overdue", "Those of them whose clock has run out", ["agency"])

@@ -79,8 +79,12 @@ class Intake:
     releases: Mapping[CaseSource, Releases]
     requests: Outbox
     """Requests about personal data."""
-    waiting: dict[str, int] = field(default_factory=dict)
-    """How many are held, by agency, as last counted."""
+    waiting: dict[str, Mapping[str, int]] = field(default_factory=dict)
+    """Page of the office's navigation → agency → how many wait there, as last counted."""
+
+    def waiting_in(self, agency: str) -> dict[str, int]:
+        """Page of the office's navigation → how many wait there in this agency."""
+        return {page: counts.get(agency, 0) for page, counts in self.waiting.items()}
 
     def agency(self, code: str) -> Agency:
         """Raises `NotFound` for an agency that is not ours."""

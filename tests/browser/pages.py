@@ -19,7 +19,15 @@ from cli.serve import Service
 from deploy.local.stack import ENV_PREFIX, SECRETS
 from kit.clock import system_clock
 
+APART = {
+    "/{agency}/tiep-nhan/thu-dien-tu/{mail}": "a mail: the stack of the survey has no mailbox",
+    "/{agency}/tra-cuu/noi-dung/{no}": "a content that may still be changed: after the journey there is none",
+    "/{agency}/tra-cuu/ban-sao": "a copy of one's data, when the office has granted it",
+    "/{agency}/tiep-nhan/yeu-cau-du-lieu/{request_id}/ban-sao": "the copy that the office hands over",
+}
+"""Pages that a survey does not come by; tests/browser/test_pages.py looks at them in a state of their own."""
 NO_PAGES = {
+    **APART,
     "/healthz": "asked by machines",
     "/readyz": "asked by machines",
     "/metrics": "asked by machines",
@@ -27,6 +35,7 @@ NO_PAGES = {
     "/robots.txt": "asked by machines",
     "/{agency}/sitemap.xml": "asked by machines",
     "/{agency}/bieu-trung.svg": "the agency's emblem, where its file has one",
+    "/{agency}/tiep-nhan/dang-cho": "numbers that the script of the staff's bar asks for",
     "/{agency}/thu-thach": "the challenge that the form's script solves",
     "/{agency}/can-bo/han-che/{question_id}/tep/{file_id}": "a registrant's file",
     "/{agency}/can-bo/noi-dung/{question_id}/tep/{file_id}": "a registrant's file",
@@ -34,11 +43,7 @@ NO_PAGES = {
     "/{agency}/tiep-nhan/phan-anh/{feedback}/phieu-tiep-nhan.pdf": "a file, linked from the page of feedback typed in",
     "/{agency}/tiep-nhan/thu-dien-tu/{mail}/tep/{number}": "a mail's file",
     "/{agency}/tiep-nhan/thu-dien-tu/{mail}/thu-goc.eml": "a mail as it came",
-    "/{agency}/tiep-nhan/thu-dien-tu/{mail}": "a mail: the stack of this survey has no mailbox",
-    "/{agency}/tra-cuu/noi-dung/{no}": "a content that may still be changed: after the journey there is none",
-    "/{agency}/tra-cuu/ban-sao": "a copy of one's data, when the office has granted it",
-    "/{agency}/tra-cuu/ban-sao.json": "the same as a file",
-    "/{agency}/tiep-nhan/yeu-cau-du-lieu/{request_id}/ban-sao": "the copy that the office looks at before it grants it",
+    "/{agency}/tra-cuu/ban-sao.json": "a copy of one's data as a file",
     "/{agency}/can-bo/gia-han-phien": "renews a session and leads on; where it cannot, it is the sign-in page",
     "/{agency}/can-bo/tim": "leads to the case that was looked for, or back to the queue",
     "/{agency}/van-thu/thu/{_id}/phieu.pdf": "a file, while an invitation waits to be printed",

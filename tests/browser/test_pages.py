@@ -6,26 +6,42 @@ What it looks like after a whole job, and the pages of staff, are in tests/integ
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 import pytest_asyncio
+from fastapi import Request
 from playwright.async_api import Browser
 
 from cli.serve import Service
 from contracts.model import PublicNotice
+from kit.acting import Acting
+from kit.auth import COOKIE, Role, Session, SessionCodec
+from kit.web import Templates
+from kit.web.faces import face_of
+from kit.web.navigation import MAILS
+from services.intake.data_requests.domain import State
+from services.intake.data_requests.usecases import ask, decide
+from services.intake.mailbox.imap import Fetched
+from services.intake.mailbox.prefill import FormWords
+from services.intake.mailbox.reading import Reading, read
+from services.intake.mailbox.store import LetterCases, MailStore
+from services.intake.mailbox.usecases import Mailroom, keep
+from services.intake.mailbox.workshop import Workshop
 from tests.browser.judging import Judged
-from tests.browser.pages import NO_PAGES, Found, routes, survey
-from tests.intake import NOW, PLAN, dialogue, plan, running_intake
+from tests.browser.pages import APART, NO_PAGES, Found, route_of, routes, survey
+from tests.intake import NOW, PLAN, Running, api_body, dialogue, plan, running_intake
+from tests.mails import DOCX, attach, filled_docx, mail, raw
 from tests.stack import served
 
 EARLY, LATE, UNDATED = f"{PLAN}-som", f"{PLAN}-muon", f"{PLAN}-chua-dinh"
 
 
 @pytest_asyncio.fixture(scope="module")
-async def site(mongodb_url: str) -> AsyncIterator[str]:
+async def intake(mongodb_url: str) -> AsyncIterator[Running]:
     """Sơn La with plans in every state, Bắc Kạn with none."""
-    async with running_intake(mongodb_url) as intake, served(intake.app) as address:
+    async with running_intake(mongodb_url) as intake:
         day = timedelta(days=1)
         held = {"status": "held", "starts_at": NOW - 9 * day, "closes_at": NOW - 19 * day}
         await intake.announce(
@@ -37,6 +53,12 @@ async def site(mongodb_url: str) -> AsyncIterator[str]:
             (f"{LATE}-3", dialogue(plan=LATE, ordinal=3, notice=_NOTICE, **held)),
             (UNDATED, plan(number="07/KH-SKHCN", title="Kế hoạch chưa định ngày")),
         )
+        yield intake
+
+
+@pytest_asyncio.fixture(scope="module")
+async def site(intake: Running) -> AsyncIterator[str]:
+    async with served(intake.app) as address:
         yield address
 
 
@@ -61,6 +83,86 @@ async def test_every_public_page_is_good_for_everybody(site: str, browser: Brows
     await judged.look_at([*found.pages, *unknown])
     assert not found.broken, "\n".join(found.broken)
     assert not judged.report(), judged.report()
+
+
+@pytest.mark.stack
+@pytest.mark.browser
+async def test_pages_behind_a_code_and_behind_a_mail_are_good_for_everybody(
+    intake: Running, site: str, browser: Browser, screens: Path | None
+) -> None:
+    async with httpx.AsyncClient(base_url=site) as person:
+        request = await ask_for_a_copy(intake, person)
+        visit = [{"name": n, "value": v, "url": f"{site}/son-la/tra-cuu"} for n, v in person.cookies.items()]
+    pages = [
+        *(Found(f"/son-la/tra-cuu/{page}", "registrant") for page in ("noi-dung/1", "ban-sao")),
+        Found(f"/son-la/tiep-nhan/thu-dien-tu/{await put_mail(intake)}", "office"),
+        Found(f"/son-la/tiep-nhan/yeu-cau-du-lieu/{request}/ban-sao", "office"),
+    ]
+    assert {route.path for page in pages if (route := route_of(page.address))} == APART.keys()
+    judged = Judged(
+        browser, site, {"registrant": visit, "office": [office(intake, site)]}, screens / "rieng" if screens else None
+    )
+    await judged.look_at(pages)
+    assert not judged.report(), judged.report()
+
+
+def office(intake: Running, site: str) -> dict[str, str]:
+    """The cookie of somebody of the office."""
+    session = Session(id="s1", agency="son-la", username="van.phong", name="Cầm Thị Mẫu", roles=frozenset({Role.OFFICE}))
+    value = SessionCodec(intake.intake.settings.session_secret).encode(session, intake.clock.now)
+    return {"name": COOKIE, "value": value, "url": site}
+
+
+async def ask_for_a_copy(intake: Running, person: httpx.AsyncClient) -> UUID:
+    """Register, look the form up, and be granted a copy of one's data; the request."""
+    key = {"Idempotency-Key": uuid4().hex}
+    sent = await person.post("/api/v1/son-la/registrations", json=api_body(), headers=key)
+    await person.post("/son-la/tra-cuu", data={"code": sent.json()["tracking_code"]})
+    document = await intake.database["registrations"].find_one({"case_number": sent.json()["case_number"]})
+    assert document is not None
+    request: UUID = (await ask(intake.intake, ACTING, document, "see", ""))["_id"]
+    await decide(intake.intake, ACTING, request, State.GRANTED, "")
+    return request
+
+
+class _Here(Workshop):
+    """Reads in this process: nothing here hangs."""
+
+    async def read(self, raw: bytes, words: FormWords, *, whole_seconds: float = 0) -> Reading:
+        return read(raw, words)
+
+
+async def put_mail(intake: Running) -> UUID:
+    """A mail as the reader keeps it: with a form, and files of which two do not go with it."""
+    room = Mailroom(intake.intake, {}, MailStore(intake.database, intake.intake.files), LetterCases(intake.database))
+    message = attach(mail("Gửi Sở phiếu."), filled_docx(), DOCX, "phiếu.docx")
+    attach(message, b"%PDF-1.4 khong phai anh", "image/png", "ảnh chụp giấy tờ.png")
+    attach(message, b"PK", "application/zip", "hồ sơ.zip")
+    return await keep(room, intake.intake.agency("son-la"), _Here(), Fetched(raw(message), NOW))
+
+
+ACTING = Acting("son-la", "van.phong", NOW)
+
+
+@pytest.mark.stack
+@pytest.mark.browser
+async def test_the_bar_of_another_service_s_page_tells_what_waits_in_intake(
+    intake: Running, site: str, browser: Browser, tmp_path: Path
+) -> None:
+    """The page is routing's, drawn without knowing; its script asks intake, which is real (decision 0018)."""
+    intake.intake.waiting[MAILS] = {"son-la": 2, "bac-kan": 9}
+    (tmp_path / "desk.html").write_text('{% extends "staff.html" %}{% block content %}<h1>Hàng đợi</h1>{% endblock %}')
+    asked = Request({"type": "http", "path": "/son-la/can-bo/", "headers": [], "method": "GET", "query_string": b""})
+    asked.state.session = Session(id="s1", agency="son-la", username="a", name="Cầm", roles=frozenset({Role.OFFICE}))
+    desk = Templates(tmp_path).page(asked, "desk.html", agency=face_of(intake.intake.agency("son-la")))
+    context = await browser.new_context()
+    await context.add_cookies([office(intake, site)])  # type: ignore[list-item]
+    page = await context.new_page()
+    await page.route("**/son-la/can-bo/", lambda route: route.fulfill(body=bytes(desk.body).decode(), headers=dict(desk.headers)))
+    await page.goto(f"{site}/son-la/can-bo/")
+    await page.get_by_role("link", name="Thư điện tử 2 đang chờ").wait_for(timeout=10_000)
+    assert await page.get_by_role("link", name="Chờ kiểm tra", exact=True).count() == 1  # none is held
+    await context.close()
 
 
 def test_what_is_said_to_be_no_page_exists() -> None:

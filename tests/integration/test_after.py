@@ -24,8 +24,9 @@ from kit.auth import COOKIE as STAFF_COOKIE
 from kit.auth import READ_SEALED, Role, Session, SessionCodec
 from kit.mongo import Document
 from kit.outbox import Outbox
+from services.intake import metrics
 from services.intake.after.session import COOKIE, MINUTES
-from services.intake.data_requests.usecases import erase
+from services.intake.data_requests.usecases import erase, measure
 from services.intake.documents import LETTER
 from services.notify import consumers
 from services.notify.bootstrap import Notify
@@ -488,6 +489,12 @@ def sign_in(world: World, *, reads_sealed: bool = False) -> str:
 DESK = "/son-la/tiep-nhan/yeu-cau-du-lieu"
 
 
+def standing() -> tuple[float, ...]:
+    """How many requests are open, how old the oldest is, and how many are overdue, as Prometheus reads it."""
+    gauges = (metrics.DATA_REQUESTS, metrics.DATA_REQUESTS_OLDEST, metrics.DATA_REQUESTS_OVERDUE)
+    return tuple(gauge.labels("son-la")._value.get() for gauge in gauges)
+
+
 async def asked_for(world: World, person: Person, what: str) -> str:
     await person.open("du-lieu")
     for _ in range(2):
@@ -508,13 +515,23 @@ async def test_a_copy_is_given_when_a_person_has_granted_it_and_says_nothing_of_
     address = await asked_for(world, person, "see")
     assert (await world.intake.client.get(f"{LOOKUP}/ban-sao")).status_code == 404
     csrf = sign_in(world)
+    await measure(world.intake.intake)
+    assert standing() == (1, 0, 0)
     listed = unescape((await world.intake.client.get(DESK)).text)
     assert "12/3/2026" in listed  # two working days
+    assert 'Dữ liệu cá nhân <span class="count">1' in listed
+    waiting = await world.intake.client.get("/son-la/tiep-nhan/dang-cho")
+    assert waiting.json()[DESK] == 1
+    world.intake.clock.now = NOW + timedelta(days=3)
+    await measure(world.intake.intake)
+    assert standing() == (1, 3 * 86_400, 1)
+    world.intake.clock.now = NOW
     assert (await world.intake.client.get(f"{address}/ban-sao")).status_code == 404
     refused = await world.intake.client.post(f"{address}/quyet-dinh", data={"csrf": csrf, "decision": "refused"})
     assert refused.status_code == 422
     granted = await world.intake.client.post(f"{address}/quyet-dinh", data={"csrf": csrf, "decision": "granted"})
     assert granted.status_code == 303
+    assert standing() == (1, 0, 0)
     copy = unescape((await world.intake.client.get(f"{LOOKUP}/ban-sao")).text)
     assert TEXT in copy
     assert OLD in copy

@@ -504,6 +504,32 @@ async def test_who_dismisses_says_why_and_cannot_undo_a_registration(intake: Run
     assert missing.status_code == 404
 
 
+async def test_files_are_held_to_the_rules_of_the_form_and_what_is_left_out_is_said_and_stays(intake: Running) -> None:
+    message = attach(mail("Gửi Sở phiếu."), b"%PDF-1.4 khong phai anh", "image/png", "ảnh.png")
+    attach(message, filled_docx(), "application/octet-stream", "phiếu.docx")
+    attach(message, b"PK", "application/zip", "hồ sơ.zip")
+    for n in range(5):
+        attach(message, b"%PDF-1.4 giay to", "application/pdf", f"giấy {n}.pdf")
+    document = await put(intake, raw(message))
+    here = f"{HERE}/{document['_id']}"
+    sign_in(intake, Role.OFFICE)
+    page = await intake.client.get(here)
+    left_out = (
+        "Nội dung của tệp “ảnh.png” không đúng với đuôi tên tệp.",
+        "Tệp “hồ sơ.zip” không thuộc loại được nhận.",
+        "Mỗi phiếu được kèm nhiều nhất 5 tệp; tệp “giấy 4.pdf” chưa được kèm.",
+    )
+    assert all(reason in page.text for reason in left_out)
+    assert page.text.count("Không kèm</span>") == 3
+    assert (await intake.client.post(f"{here}/phieu/1", data=form_of(page, "phieu/1"))).status_code == 303
+    (registration,) = await intake.database["registrations"].find().to_list(None)
+    assert [f["name"] for f in registration["files"]] == ["phiếu.docx", *(f"giấy {n}.pdf" for n in range(4))]
+    assert {f["media_type"] for f in registration["files"]} == {DOCX, "application/pdf"}
+    shown = await intake.client.get(here)
+    assert all(reason in shown.text for reason in left_out)
+    assert [(await intake.client.get(f"{here}/tep/{n}")).status_code for n in range(1, 9)] == [200] * 8
+
+
 async def test_mails_are_for_the_office_alone_and_files_are_downloads(intake: Running) -> None:
     document = await put(intake, corpus()["docx"])
     here = f"{HERE}/{document['_id']}"

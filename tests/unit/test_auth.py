@@ -25,7 +25,7 @@ from contracts.model import StaffState
 from kit import mongo
 from kit.auth import COOKIE, READ_SEALED, Expired, Role, Session, SessionCodec, StaffProjection, local_path
 from kit.web import AgencyFace, StaffGate, Templates, create_app, read_form, staff
-from kit.web.navigation import sections_for
+from kit.web.navigation import HELD, sections_for
 
 NOW = datetime(2022, 5, 4, 3, 0, tzinfo=UTC)
 CODEC = SessionCodec(SecretStr("thu-nghiem-thu-nghiem-thu-nghiem-1"))
@@ -337,6 +337,23 @@ def test_the_bar_carries_the_name_and_a_sign_out_that_is_a_post(tmp_path: Path) 
     assert 'method="post" action="/son-la/can-bo/dang-xuat"' in text
     assert 'name="csrf" value="token"' in text
     assert 'href="/son-la/can-bo/" aria-current="page"' in text
+
+
+def test_the_bar_asks_intake_where_its_service_does_not_know_what_waits(tmp_path: Path) -> None:
+    (tmp_path / "desk.html").write_text('{% extends "staff.html" %}{% block content %}x{% endblock %}')
+    request = Request({"type": "http", "path": "/son-la/can-bo/", "headers": [], "method": "GET", "query_string": b""})
+
+    def page(role: Role, **knowing: Any) -> Response:
+        request.state.session = session(roles={role})
+        return Templates(tmp_path, **knowing).page(request, "desk.html", agency=FACE)
+
+    asking = page(Role.OFFICE)
+    assert 'data-address="/son-la/tiep-nhan/dang-cho"' in bytes(asking.body).decode()
+    assert 'data-count="/son-la/tiep-nhan/cho-kiem-tra" hidden' in bytes(asking.body).decode()
+    assert "connect-src 'self'" in asking.headers["Content-Security-Policy"]
+    for other in (page(Role.OFFICER), page(Role.OFFICE, waiting=lambda _: {HELD: 3})):
+        assert b"<script" not in other.body
+    assert '<span class="count">3<span class="sr"> đang chờ</span>' in bytes(other.body).decode()
 
 
 # --- what a service knows of accounts -----------------------------------------------------------------------------------------

@@ -291,15 +291,19 @@ def kept(*forms: dict[str, object]) -> dict[str, object]:
     return {"state": State.WAITING, "forms": list(forms), "acts": [], "attachments": files, "raw": {"key": "raw"}}
 
 
+def registration(*files: str) -> dict[str, object]:
+    return {"_id": uuid4(), "case_number": "SL-2026-000001", "files": [{"key": key} for key in files]}
+
+
 def test_a_mail_is_dealt_with_when_all_its_forms_are() -> None:
     document = kept(domain.blank_form(), domain.blank_form())
-    document |= domain.registered(document, 0, uuid4(), "SL-2026-000001", ACTING)
+    document |= domain.registered(document, 0, registration("k0"), ACTING)
     assert (document["state"], document["dealt_at"]) == (State.WAITING, None)
     document |= domain.dismissed(document, 1, "hỏi thông tin", ACTING)
     assert (document["state"], document["dealt_at"]) == (State.REGISTERED, NOW)
     with pytest.raises(Conflict):
         domain.dismissed(document, 0, "x", ACTING)
-    assert domain.registered(document, 0, uuid4(), "SL-2026-000002", ACTING) == {}
+    assert domain.registered(document, 0, registration(), ACTING) == {}
 
 
 def test_what_was_dismissed_or_taken_for_a_machines_can_come_back() -> None:
@@ -316,10 +320,17 @@ def test_what_was_dismissed_or_taken_for_a_machines_can_come_back() -> None:
 
 def test_a_registration_gets_its_own_paper_and_nobody_elses() -> None:
     document = kept(domain.blank_form() | {"source": 0}, domain.blank_form() | {"source": 1})
-    assert [f["key"] for f in domain.files_of(document, 0)] == ["k0", "k2"]
-    assert [f["key"] for f in domain.files_of(document, 1)] == ["k1", "k2"]
-    document |= domain.registered(document, 0, uuid4(), "SL-2026-000001", ACTING)
+    assert [f["key"] for f in domain.files_of(document, 0)] == ["k0", "k2", "k3"]
+    assert [f["key"] for f in domain.files_of(document, 1)] == ["k1", "k2", "k3"]
+    document |= domain.registered(document, 0, registration("k0", "k2"), ACTING, ["Tệp khác."])
+    assert document["forms"][0]["left_out"] == ["Tệp khác."]  # type: ignore[index]
     assert [f["key"] for f in domain.files_to_remove(document)] == ["raw", "k1", "k3"]
+    assert "left_out" not in domain.emptied(document, NOW)["forms"][0]
+
+
+def test_its_own_paper_comes_first_when_there_is_room_for_some_alone() -> None:
+    document = kept(domain.blank_form() | {"source": 2})
+    assert [f["key"] for f in domain.files_of(document, 0)] == ["k2", "k0", "k1", "k3"]
 
 
 # Whatever comes

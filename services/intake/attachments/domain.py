@@ -51,10 +51,12 @@ TOO_MUCH = "Các tệp đính kèm cộng lại lớn hơn {most} MB; tệp “{
 
 
 class Refused(Invalid):
-    """A file that is not taken; `sentence` says why and what to do, and names the file to who chose it."""
+    """A file that is not taken; `sentence` says why and what to do, and names the file to who chose it; `reason` only why."""
 
     def __init__(self, sentence: str, name: str, **values: object) -> None:
         self.sentence = sentence.format(name=name, **values)
+        why, _, _ = sentence.partition(". ")
+        self.reason = f"{why.removesuffix('.')}.".format(name=name, **values)
         super().__init__({FIELD: self.sentence})
 
 

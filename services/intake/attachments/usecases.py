@@ -81,6 +81,14 @@ class Attached:
 NOTHING = Attached()
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A file that came by mail. `reason`: why it may not come with a form; "": it may, and `file` has its content's type."""
+
+    file: FileRef
+    reason: str = ""
+
+
 class Attachments:
     """Files by way of forms, and of programs. `in_use` tells whether anything but a document has a file of this key: a
     registration, feedback, or what is held.
@@ -230,15 +238,29 @@ class Attachments:
         expired = self._clock().timestamp() - at >= KEPT_FOR.total_seconds()
         return None if expired or (its_agency, its_nonce) != (agency, nonce) else UUID(upload)
 
-    async def harmless(self, files: Sequence[FileRef]) -> tuple[FileRef, ...]:
-        """Those of the kept files, from a mail, in which the scanner finds nothing. Raises `Unavailable` when it cannot tell."""
-        found = []
+    async def judge(self, files: Sequence[FileRef], *, scan: bool) -> tuple[Judged, ...]:
+        """Files that are kept already, of a mail, held to the rules of a form one after another: what is refused takes no room.
+
+        `scan`: by the scanner as well, which takes its time. Raises `Unavailable` when it cannot tell.
+        """
+        judged: list[Judged] = []
         for file in files:
-            if await self._scanner.finds(await self._files.get(file)):
+            held = [other.file for other in judged if not other.reason]
+            try:
+                domain.check_room(self.allowed, held, file.name, file.size)
+                judged.append(Judged(file.model_copy(update={"media_type": await self._type_of_kept(file, scan=scan)})))
+            except Refused as error:
+                judged.append(Judged(file, error.reason))
+        return tuple(judged)
+
+    async def _type_of_kept(self, file: FileRef, *, scan: bool) -> str:
+        async with self._room:
+            content = await self._files.get(file)
+            kind = await asyncio.to_thread(domain.media_type, file.name, content)
+            if scan and await self._scanner.finds(content):
                 ATTACHMENTS.labels("infected").inc()
-            else:
-                found.append(file)
-        return tuple(found)
+                raise Refused(domain.INFECTED, file.name)
+            return kind
 
     async def erase(self, document: Document) -> None:
         """Remove the content of a document's attachments, but those that another one has too: of one mail with several forms, or

@@ -1,6 +1,8 @@
 """Where requests about personal data lie, and every query on them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +10,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from contracts.model import LetterState
 from kit.letters import letter_id
-from kit.mongo import Collection, Database, Document, ServerClock
+from kit.mongo import Collection, Database, Document, ServerClock, aggregate
 from kit.outbox import Outbox, spec
 from services.intake.data_requests import domain
 
@@ -46,6 +48,24 @@ async def to_do(collection: Collection, agency: str, *, skip: int = 0) -> list[D
 
 async def count_to_do(collection: Collection, agency: str) -> int:
     return await collection.count_documents({"agency": agency, "state": {"$in": [s.value for s in domain.OPEN]}})
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Open requests of an agency: how many, since when the first of them, and how many are overdue."""
+
+    count: int
+    since: datetime
+    overdue: int
+
+
+async def standings(collection: Collection, agencies: Iterable[str], now: datetime) -> dict[str, Standing]:
+    """Agency → its open requests; nothing for one that has none. `sort_at` is when the clock that runs is over."""
+    open_ones = {"agency": {"$in": list(agencies)}, "state": {"$in": [s.value for s in domain.OPEN]}}
+    over = {"$sum": {"$cond": [{"$lte": ["$sort_at", now]}, 1, 0]}}
+    grouped = {"_id": "$agency", "count": {"$sum": 1}, "since": {"$min": "$asked_at"}, "overdue": over}
+    rows = aggregate(collection, [{"$match": open_ones}, {"$group": grouped}])
+    return {row["_id"]: Standing(row["count"], row["since"], row["overdue"]) async for row in rows}
 
 
 async def closed(collection: Collection, agency: str) -> list[Document]:

@@ -13,12 +13,14 @@ from kit.agency import Deadline as Rule
 from kit.calendar import Deadline
 from kit.errors import Conflict, Invalid, NotFound
 from kit.mongo import Document
+from kit.web.navigation import DATA_REQUESTS as PAGE
 from services.intake.after import domain as after
 from services.intake.after import sheets
 from services.intake.after.domain import is_hidden
 from services.intake.data_requests import domain, store
 from services.intake.data_requests.domain import State, What
 from services.intake.documents import LETTER
+from services.intake.metrics import DATA_REQUESTS, DATA_REQUESTS_OLDEST, DATA_REQUESTS_OVERDUE
 from services.intake.usecases import Intake
 
 Forget = Callable[[str, UUID], Awaitable[None]]
@@ -59,6 +61,7 @@ def _due(intake: Intake, acting: Acting, rule: Rule, start: datetime) -> Deadlin
 async def decide(intake: Intake, acting: Acting, request: UUID, to: State, reason: str) -> None:
     """Grant it, in part, or refuse it. Raises `Conflict` when it has been decided, `Invalid` without a reason."""
     await intake.requests.change(request, acting.agency, lambda d: domain.decided(d, acting, to, reason))
+    await measure(intake)
 
 
 async def extend(intake: Intake, acting: Acting, request: UUID, reason: str) -> None:
@@ -69,6 +72,7 @@ async def extend(intake: Intake, acting: Acting, request: UUID, reason: str) -> 
         return domain.extended(document, acting, _due(intake, acting, rule, _last_moment(document)), reason)
 
     await intake.requests.change(request, acting.agency, decision)
+    await measure(intake)
 
 
 def _last_moment(document: Document) -> datetime:
@@ -87,6 +91,19 @@ async def finish(intake: Intake, acting: Acting, request: UUID, forget: Forget) 
         await forget(acting.agency, document["registration"])
         await erase(intake, acting, document["registration"])
     await intake.requests.change(request, acting.agency, lambda d: domain.done(d, acting))
+    await measure(intake)
+
+
+async def measure(intake: Intake) -> None:
+    """How many are open in each agency, how old and how many overdue: for the metrics, and for the office's navigation."""
+    now = intake.clock()
+    found = await store.standings(intake.requests.collection, intake.agencies, now)
+    for agency in intake.agencies:
+        standing = found.get(agency)
+        DATA_REQUESTS.labels(agency).set(standing.count if standing else 0)
+        DATA_REQUESTS_OLDEST.labels(agency).set((now - standing.since).total_seconds() if standing else 0)
+        DATA_REQUESTS_OVERDUE.labels(agency).set(standing.overdue if standing else 0)
+    intake.waiting[PAGE] = {agency: standing.count for agency, standing in found.items()}
 
 
 async def erase(intake: Intake, acting: Acting, registration: UUID) -> None:

@@ -6,7 +6,8 @@ The document of a mail: `_id`, `agency`, `state`, `received_at` (the mailbox's d
 `version`, `acts` [at, actor, what, reason], `dealt_at`, `emptied_at`.
 
 A form of it (`forms`, in order): `source` (index of the attachment; None: the text), `fields`, `sections`, `unread`, and once
-decided `registration` with `case_number`, or `dismissed` (why not).
+decided `registration` with `case_number`, `files` (keys of those that went with it) and `left_out` (why the others did not), or
+`dismissed` (why not).
 """
 
 import re
@@ -22,13 +23,10 @@ from uuid_utils.compat import uuid5
 from kit.acting import Acting
 from kit.errors import Conflict
 from services.intake.mailbox.mime import Mail
-from services.intake.mailbox.papers import Kind
 
 Document = dict[str, Any]
 _MAILS = UUID("5b7a3a5e-8e52-5a0f-9f0c-3f5d7c9b1a10")
 MOST_FORMS = 50
-_PAPERS = frozenset((Kind.DOCX, Kind.XLSX, Kind.PDF, Kind.JPEG, Kind.PNG))
-"""What a registration takes as a file; anything else stays with the mail."""
 _LETTER = re.compile(r"([0-9a-f]{40})@[^@\s]+")
 
 
@@ -130,17 +128,27 @@ def blank_form() -> Document:
 
 
 def files_of(mail: Mapping[str, Any], form: int) -> list[Document]:
-    """Files that belong to one form of the mail: its own paper, and what is nobody else's paper."""
+    """Files that belong to one form of the mail: its own paper first, and what is nobody else's paper. Which of them may go with
+    a registration is for the rules of attachments to say.
+    """
     own = mail["forms"][form]["source"]
     others = {f["source"] for n, f in enumerate(mail["forms"]) if n != form} - {own}
-    return [a["file"] for n, a in enumerate(mail["attachments"]) if a["kind"] in _PAPERS and n not in others]
+    belonging = [n for n in range(len(mail["attachments"])) if n not in others]
+    return [mail["attachments"][n]["file"] for n in sorted(belonging, key=lambda n: n != own)]
 
 
-def registered(mail: Mapping[str, Any], form: int, registration: UUID, case_number: str, acting: Acting) -> Document:
-    """It has become a registration, whatever was decided of it meanwhile. The fields that change; `{}` if none does."""
+def registered(
+    mail: Mapping[str, Any], form: int, registration: Mapping[str, Any], acting: Acting, left_out: Sequence[str] = ()
+) -> Document:
+    """It has become this registration, whatever was decided of it meanwhile. The fields that change; `{}` if none does.
+
+    `left_out`: a sentence for each file that stays with the mail alone.
+    """
     if mail["forms"][form].get("registration"):
         return {}
-    decided = {"registration": registration, "case_number": case_number}
+    case_number = registration["case_number"]
+    files = [file["key"] for file in registration.get("files") or ()]
+    decided = {"registration": registration["_id"], "case_number": case_number, "files": files, "left_out": list(left_out)}
     return _decided(mail, form, decided, acting, "registered", case_number)
 
 
@@ -180,9 +188,15 @@ def _noted(mail: Mapping[str, Any], acting: Acting, what: str, reason: str) -> D
 
 def files_to_remove(mail: Mapping[str, Any]) -> list[Document]:
     """Files of a mail but those that have become a registration's."""
-    kept = {f["key"] for n, form in enumerate(mail["forms"]) if form.get("registration") for f in files_of(mail, n)}
+    kept = {key for n, form in enumerate(mail["forms"]) if form.get("registration") for key in _gone_with(mail, n)}
     files = [mail["raw"], *(a["file"] for a in mail["attachments"])]
     return [f for f in files if f["key"] not in kept]
+
+
+def _gone_with(mail: Mapping[str, Any], form: int) -> Sequence[str]:
+    """Keys of the files that its registration has; before that was noted, all of the form's were kept."""
+    noted: Sequence[str] | None = mail["forms"][form].get("files")
+    return [file["key"] for file in files_of(mail, form)] if noted is None else noted
 
 
 def emptied(mail: Mapping[str, Any], at: datetime) -> Document:

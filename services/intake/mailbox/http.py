@@ -20,7 +20,7 @@ from services.intake.mailbox import views
 from services.intake.mailbox.domain import Document, State, is_open
 from services.intake.mailbox.forms import Dismissal, MailForm
 from services.intake.mailbox.store import PAGE
-from services.intake.mailbox.usecases import Mailroom, add_form, confirm, dismiss, reopen
+from services.intake.mailbox.usecases import Mailroom, add_form, confirm, dismiss, judged_files, reopen
 
 Office = Annotated[Session, Depends(staff(Role.OFFICE))]
 Page = Annotated[int, Query(alias="trang", ge=1, le=10_000)]
@@ -168,6 +168,7 @@ class _Desk:
         plans = await self._room.intake.announcements.plans(profile.code)
         chosen = {"plan": plans[0].id} if len(plans) == 1 else {}
         read = views.values(form, document) if form else {}
+        waits = form is not None and is_open(form) and document["state"] == State.WAITING
         return self._page(
             request,
             profile,
@@ -177,7 +178,8 @@ class _Desk:
             mail=document,
             index=index,
             shown=form,
-            waits=form is not None and is_open(form) and document["state"] == State.WAITING,
+            waits=waits,
+            files=await judged_files(self._room, document, index) if waits else (),
             form=profile.form,
             plans=[(plan.id, f"{plan.state.number}: {plan.state.title}") for plan in plans],
             dialogues=[(d.id, f"Lần {d.state.ordinal} năm {d.state.year}") for plan in plans for d in plan.dialogues],

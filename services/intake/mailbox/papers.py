@@ -7,8 +7,9 @@ own with bounds on time and memory.
 import io
 import logging
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -22,7 +23,10 @@ _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 _FEWEST_DOTS = 8
 _SAME_LINE = 3.0
-"""Points: what lies closer is on one line, as typed text is that somebody put onto the dotted line of a form."""
+"""Points: what lies closer is on one line."""
+_NEAR_DOTS = 6.0
+"""Points: nobody who writes onto a dotted line hits it. Less than half of what lies between two printed lines."""
+_DOTS = " .…_"
 
 
 class Kind(StrEnum):
@@ -133,13 +137,19 @@ def _page(page: Any) -> str:
     pieces: list[_Piece] = []
 
     def note(text: str, cm: Any, tm: Any, _font: Any, _size: Any) -> None:
-        if text.strip():
+        if text.strip() and not _is_slanted(cm, tm):
             x, y = tm[4] * cm[0] + tm[5] * cm[2] + cm[4], tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
             pieces.append(_Piece(x, y, text.replace("\n", " ").strip()))
 
     page.extract_text(visitor_text=note)
     pieces += _typed(page)
-    return "\n".join(_joined(_without_dots(line)) for line in _lines(pieces))
+    return "\n".join(_joined(_without_dots(line)) for line in _lines(_onto_dots(pieces)))
+
+
+def _is_slanted(cm: Any, tm: Any) -> bool:
+    """Neither along the page nor across it: a watermark, such as that of our own samples."""
+    along, across = abs(tm[0] * cm[0] + tm[1] * cm[2]), abs(tm[0] * cm[1] + tm[1] * cm[3])
+    return bool(min(along, across) > 0.1 * max(along, across))
 
 
 def _typed(page: Any) -> Iterator[_Piece]:
@@ -150,12 +160,30 @@ def _typed(page: Any) -> Iterator[_Piece]:
             continue
         value = note.get("/Contents") if note.get("/Subtype") == "/FreeText" else note.get("/V")
         left, bottom, _, top = (float(number) for number in note["/Rect"])
-        for n, line in enumerate(str(value or "").replace("\r", "\n").split("\n")):
+        lines = str(value or "").replace("\r\n", "\n").replace("\r", "\n").strip().split("\n")
+        height = (top - bottom) / len(lines)
+        for n, line in enumerate(lines):
             if line.strip():
-                yield _Piece(left, (bottom + top) / 2 - _SAME_LINE - n * 2 * _SAME_LINE, line.strip())
+                yield _Piece(left, top - (n + 0.5) * height - _SAME_LINE, line.strip())
 
 
-def _lines(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
+def _onto_dots(pieces: list[_Piece]) -> Iterator[_Piece]:
+    """Pieces, those near a dotted line put onto it: an answer a little above its line would else stand before its label."""
+    dots: Counter[float] = Counter()
+    for piece in pieces:
+        if _is_dots(piece):
+            dots[piece.y] += len(piece.text)
+    dotted = [y for y, count in dots.items() if count >= _FEWEST_DOTS]
+    for piece in pieces:
+        nearest = min(dotted, key=lambda y: abs(y - piece.y), default=piece.y)
+        yield replace(piece, y=nearest) if abs(nearest - piece.y) <= _NEAR_DOTS else piece
+
+
+def _is_dots(piece: _Piece) -> bool:
+    return not piece.text.strip(_DOTS)
+
+
+def _lines(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:
     """Pieces from top to bottom, those of one line from left to right."""
     line: list[_Piece] = []
     for piece in sorted(pieces, key=lambda p: -p.y):
@@ -169,7 +197,7 @@ def _lines(pieces: list[_Piece]) -> Iterator[list[_Piece]]:
 
 def _without_dots(line: list[_Piece]) -> list[_Piece]:
     """A dotted line to write on is many dots, each a piece, with what was written between them."""
-    rest = [piece for piece in line if piece.text.strip(" .…_")]
+    rest = [piece for piece in line if not _is_dots(piece)]
     return rest if len(line) - len(rest) >= _FEWEST_DOTS else line
 
 

@@ -175,7 +175,8 @@ def _marks(text: str, words: FormWords) -> Iterator[_Mark]:
             if _ends_here(text, stream, index, words):
                 line_end = text.find("\n", word.start)
                 skip_until = len(text) if line_end < 0 else line_end
-                yield _Mark("", word.start, word.start)
+                line_start = text.rfind("\n", 0, word.start) + 1  # its bullet or asterisk belongs to no answer either
+                yield _Mark("", line_start, word.start)
                 continue
         if last_section == 0 and word.folded in begins_field:
             for label, key in fields:
@@ -258,8 +259,8 @@ def _opening(value: str) -> int:
 
 
 def _section(value: str, wrapped: bool) -> str:
-    """A section's answer, without the dotted lines."""
-    lines = value[_opening(value) :].split("\n")
+    """A section's answer, without the dotted lines, and the tab that draws one in our own form."""
+    lines = [line.lstrip("\t") for line in value[_opening(value) :].split("\n")]
     kept = [_LEADER.sub(" ", line).rstrip() if _LEADER.search(line) else line.rstrip() for line in lines]
     kept = [line for line, was in zip(kept, lines, strict=True) if line.strip() or not was.strip()]
     if wrapped:

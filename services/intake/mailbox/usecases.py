@@ -1,6 +1,6 @@
 """What intake does with mails, one function per command."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -9,6 +9,8 @@ from contracts.model import Channel, FileRef
 from kit.acting import Acting
 from kit.agency import Agency
 from kit.errors import Conflict, Invalid, NotFound
+from kit.web.navigation import MAILS
+from services.intake.attachments.usecases import Judged
 from services.intake.domain import Entry, Submission, registration_id
 from services.intake.mailbox import domain, metrics
 from services.intake.mailbox.domain import Document, State
@@ -128,7 +130,8 @@ async def confirm(
 ) -> Receipt:
     """Make a form of the mail a registration, received when the mailbox had it (D3). Who confirms second gets the first one's.
 
-    A file that is not harmless stays in the mail alone. Raises `NotFound` and as `services.intake.usecases.enter`.
+    A file that the forms' rules refuse, or the scanner, stays in the mail alone. Raises `NotFound` and as
+    `services.intake.usecases.enter`.
     """
     intake = room.intake
     document = await room.mails.get(acting.agency, mail)
@@ -137,22 +140,28 @@ async def confirm(
         return await receipt_of(intake, acting.agency, found["registration"])
     if document.get("emptied_at"):
         raise Conflict("mail emptied")
-    files = [FileRef.model_validate(file) for file in domain.files_of(document, form)]
-    submission = replace(submission, files=await intake.attachments.harmless(files))
+    files = await judged_files(room, document, form, scan=True)
+    submission = replace(submission, files=tuple(judged.file for judged in files if not judged.reason))
     entry = Entry(Channel.EMAIL, document["received_at"], incoming_number)
     key = domain.registration_key(mail, form)
     try:
         receipt = await enter(intake, acting, key, submission, entry)
     except Conflict:  # somebody confirmed it with other words, a moment ago or before a crash
         receipt = await receipt_of(intake, acting.agency, registration_id(acting.agency, key))
-    await _note_registration(room, acting, mail, form, receipt.document)
+    await _note_registration(room, acting, mail, form, receipt.document, [j.reason for j in files if j.reason])
     return receipt
 
 
-async def _note_registration(room: Mailroom, acting: Acting, mail: UUID, form: int, registration: Document) -> None:
-    await room.mails.change(
-        acting.agency, mail, lambda m: domain.registered(m, form, registration["_id"], registration["case_number"], acting)
-    )
+async def judged_files(room: Mailroom, document: Document, form: int, *, scan: bool = False) -> tuple[Judged, ...]:
+    """The files of one form of a mail, each with the reason why it may not go with its registration, if there is one."""
+    files = [FileRef.model_validate(file) for file in domain.files_of(document, form)]
+    return await room.intake.attachments.judge(files, scan=scan)
+
+
+async def _note_registration(
+    room: Mailroom, acting: Acting, mail: UUID, form: int, registration: Document, left_out: Sequence[str] = ()
+) -> None:
+    await room.mails.change(acting.agency, mail, lambda m: domain.registered(m, form, registration, acting, left_out))
 
 
 async def dismiss(room: Mailroom, acting: Acting, mail: UUID, form: int, reason: str) -> None:
@@ -217,9 +226,12 @@ async def _empty(room: Mailroom, mail: Document) -> None:
 async def keep_house(room: Mailroom) -> None:
     """Set the gauges of what waits; remove what has been kept for its time."""
     now = room.intake.clock()
+    counts: dict[str, int] = {}
     for agency in room.boxes:
         waiting = await room.mails.waiting(agency)
+        counts[agency] = waiting.count
         metrics.WAITING.labels(agency).set(waiting.count)
         age = now - waiting.oldest if waiting.oldest else timedelta()
         metrics.OLDEST.labels(agency).set(max(age, timedelta()).total_seconds())
+    room.intake.waiting[MAILS] = counts
     await empty(room, now - timedelta(days=room.intake.settings.mailbox_kept_days))

@@ -14,6 +14,7 @@ from kit.mongo import Document
 from kit.web import Submitted, Templates, current_trace, read_form, staff
 from kit.web.faces import face_of
 from kit.web.forms import Input, Line
+from kit.web.navigation import HELD
 from kit.web.proof import Doubt
 from services.intake.moderation.domain import Held
 from services.intake.moderation.usecases import release, set_aside
@@ -90,7 +91,7 @@ class _Queue:
     ) -> Response:
         waiting, junk = [await self._intake.held.listed(session.agency, s, _SHOWN) for s in (Held.WAITING, Held.JUNK)]
         if len(waiting) < _SHOWN:  # all of them, and newer than the last count
-            self._intake.waiting[session.agency] = len(waiting)
+            self._intake.waiting[HELD] = {**self._intake.waiting.get(HELD, {}), session.agency: len(waiting)}
         return self._templates.page(
             request,
             "moderation/queue.html",
@@ -98,7 +99,7 @@ class _Queue:
             status=status,
             waiting=waiting,
             junk=junk,
-            total=max(self._intake.waiting.get(session.agency, 0), len(waiting)),
+            total=max(self._intake.waiting_in(session.agency).get(HELD, 0), len(waiting)),
             chosen=chosen,
             why=_why,
             junk_days=self._intake.settings.junk_days,

@@ -8,6 +8,7 @@ from kit.acting import Acting
 from kit.errors import Invalid
 from kit.logging import get_logger
 from kit.mongo import Document
+from kit.web.navigation import HELD as HELD_PAGE
 from services.intake.metrics import HELD, HELD_OLDEST
 from services.intake.moderation import domain
 from services.intake.moderation.domain import RELEASABLE, Held
@@ -78,13 +79,11 @@ async def measure(intake: Intake) -> None:
     """How many wait in each agency, and for how long: for the metrics, and for the office's navigation."""
     now = intake.clock()
     found = {row.agency: row for row in await intake.held.waiting()}
-    intake.waiting.clear()
     for agency in intake.agencies:
         row = found.get(agency)
         HELD.labels(agency).set(row.count if row else 0)
         HELD_OLDEST.labels(agency).set((now - row.since).total_seconds() if row else 0)
-        if row:
-            intake.waiting[agency] = row.count
+    intake.waiting[HELD_PAGE] = {agency: row.count for agency, row in found.items()}
 
 
 async def _go_on(intake: Intake, document: Document) -> None:
