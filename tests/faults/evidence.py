@@ -48,6 +48,8 @@ class Evidence:
 
     sent: Sequence[Sent] = ()
     registrations: Sequence[Document] = ()
+    feedback: Sequence[Document] = ()
+    held: Sequence[Document] = ()
     cases: Sequence[Document] = ()
     questions: Sequence[Document] = ()
     ledger: Sequence[Document] = ()
@@ -92,6 +94,8 @@ async def gather(stack: LocalStack, watcher: Watcher, load: Load) -> Evidence:
 
 SOURCES: Mapping[str, tuple[str, str]] = {
     "registrations": ("intake", "registrations"),
+    "feedback": ("intake", "feedback"),
+    "held": ("intake", "held"),
     "cases": ("routing", "cases"),
     "questions": ("routing", "questions"),
     "ledger": ("notify", "ledger"),
@@ -103,6 +107,7 @@ SOURCES: Mapping[str, tuple[str, str]] = {
 """Field of the evidence → service and collection."""
 EFFECTS: Mapping[str, str] = {
     "routing.registrations": "cases",
+    "routing.feedback": "cases",
     "routing.deliveries": "deliveries",
     "intake.cases": "shown_cases",
     "intake.questions": "shown_questions",
@@ -111,6 +116,15 @@ EFFECTS: Mapping[str, str] = {
     "notify.letters": "ledger",
 }
 """Group → the field in which its effects show."""
+SHOWS: Mapping[str, Sequence[str]] = {
+    "cases": ("registration_seq",),
+    "deliveries": ("sequence",),
+    "shown_cases": ("sequence",),
+    "shown_questions": ("sequence",),
+    "facts": ("sequence",),
+    "ledger": ("agency", "letter_key"),
+}
+"""Field of the evidence → what tells that an effect is there; it is looked at while the load goes on, which has but two cores."""
 
 
 async def durable_effects(watcher: Watcher, *groups: str) -> Evidence:
@@ -121,7 +135,7 @@ async def durable_effects(watcher: Watcher, *groups: str) -> Evidence:
     committed = await watcher.committed(*(groups or GROUPS))
     read = {topic for group in groups for topic in GROUPS[group]} or TOPICS
     fields = {EFFECTS[group] for group in groups} or SOURCES
-    rows: dict[str, Any] = {name: await watcher.rows(*SOURCES[name], events=not groups) for name in fields}
+    rows: dict[str, Any] = {name: await watcher.rows(*SOURCES[name], fields=SHOWS[name] if groups else None) for name in fields}
     return replace(
         Evidence(),
         committed={group: {(p.topic, p.partition): at for p, at in offsets.items()} for group, offsets in committed.items()},
