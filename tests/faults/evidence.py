@@ -127,19 +127,18 @@ SHOWS: Mapping[str, Sequence[str]] = {
 """Field of the evidence → what tells that an effect is there; it is looked at while the load goes on, which has but two cores."""
 
 
-async def durable_effects(watcher: Watcher, *groups: str) -> Evidence:
+async def durable_effects(watcher: Watcher, group: str = "", since: Mapping[tuple[str, int], int] | None = None) -> Evidence:
     """Offsets first, effects afterwards: an effect that is missing then was missing when the offset was committed.
 
-    With `groups` only what is needed to judge these.
+    With a `group` only what is needed to judge it, of the records `since` an offset (topic, partition → offset).
     """
-    committed = await watcher.committed(*(groups or GROUPS))
-    read = {topic for group in groups for topic in GROUPS[group]} or TOPICS
-    fields = {EFFECTS[group] for group in groups} or SOURCES
-    rows: dict[str, Any] = {name: await watcher.rows(*SOURCES[name], fields=SHOWS[name] if groups else None) for name in fields}
+    committed = await watcher.committed(*([group] if group else GROUPS))
+    fields = [EFFECTS[group]] if group else SOURCES
+    rows: dict[str, Any] = {name: await watcher.rows(*SOURCES[name], fields=SHOWS[name] if group else None) for name in fields}
     return replace(
         Evidence(),
         committed={group: {(p.topic, p.partition): at for p, at in offsets.items()} for group, offsets in committed.items()},
-        records={topic.name: await watcher.records(topic) for topic in read},
+        records={topic.name: await watcher.records(topic, since) for topic in (GROUPS[group] if group else TOPICS)},
         dead_letters=await watcher.dead_letters(),
         **rows,
     )

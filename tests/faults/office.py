@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import httpx
@@ -27,11 +27,24 @@ class Office:
         self._stack, self._watcher, self._load = stack, watcher, load
         self._browsers: dict[str, Browser] = {}
 
-    async def work(self) -> None:
-        """Let go what is to be let go, every few seconds, until cancelled."""
-        while True:
-            await asyncio.sleep(EVERY)
+    @contextlib.asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Let go what is to be let go, every few seconds while the block runs. It is told to stop and not cancelled: a query that
+        is cancelled fails like one that a fault met.
+        """
+        going_home = asyncio.Event()
+        working = asyncio.create_task(self._work(going_home))
+        try:
+            yield
+        finally:
+            going_home.set()
+            await working
+
+    async def _work(self, going_home: asyncio.Event) -> None:
+        while not going_home.is_set():
             await self._look()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(going_home.wait(), EVERY)
 
     async def finish(self, timeout: float = 60) -> None:  # noqa: ASYNC109
         """Let go what is left."""

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -78,8 +79,13 @@ class Mix:
         # What was answered at this moment may still be on its way to a client.
         async with self.row.down("mongodb", certainly_after=1.0):
             # Intake gives up on a request after 3 s: some must begin and be answered while it lasts.
+            began = monotonic() + 1.0
             await asyncio.sleep(self.row.chance.uniform(6, 8))
+            await eventually(lambda: self._answered_since(began), timeout=20, every=0.2)
         await self.row.signal("mongodb", signal.SIGCONT)
+
+    async def _answered_since(self, began: float) -> bool:
+        return any(answer.began >= began for answer in self.row.load.answers())
 
     async def mail_away(self) -> None:
         await self.row.ready("intake")

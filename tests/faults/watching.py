@@ -121,14 +121,17 @@ class Watcher:
         """Every dead letter of every service."""
         return [row for service in SPECS for row in await self.rows(service, "dead_letters")]
 
-    async def records(self, topic: Topic) -> list[Record]:
-        """Every record of a topic, in order within its partition."""
-        # "earliest" from the start: a seek races with aiokafka's own search for the end, and finds nothing when it loses.
+    async def records(self, topic: Topic, since: Mapping[tuple[str, int], int] | None = None) -> list[Record]:
+        """Every record of a topic, in order within its partition; at least those from `since` (topic, partition → offset) on."""
+        # "earliest": a seek races with aiokafka's own search for a place to begin, which then is the beginning and not the end.
         reader = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
         await reader.start()
         try:
             partitions = [TopicPartition(topic.name, n) for n in range(topic.partitions)]
             reader.assign(partitions)
+            for p in partitions:
+                if since and (p.topic, p.partition) in since:
+                    reader.seek(p, since[p.topic, p.partition])
             ends = await reader.end_offsets(partitions)
             found: list[Record] = []
             while [p for p in partitions if await reader.position(p) < ends[p]]:
@@ -139,7 +142,7 @@ class Watcher:
                         )
                         for r in records
                     ]
-            assert found or not any(ends.values()), f"{topic.name} holds records and none was read"
+            assert found or since or not any(ends.values()), f"{topic.name} holds records and none was read"
             return found
         finally:
             await reader.stop()
