@@ -72,10 +72,14 @@ class Office:
 
     def _press(self, agency: str, held: Sequence[UUID]) -> None:
         browser = self._browsers.get(agency) or self._signed_in(agency)
-        page = browser.get(f"/{agency}/tiep-nhan/cho-kiem-tra")
-        told = browser.send(page, page.form(having="chosen"), {"chosen": held, "act": "release"})
-        if _DONE not in told.text:
-            raise UnexpectedAnswer(f"{told.url} does not say that it is done")
+        try:
+            page = browser.get(f"/{agency}/tiep-nhan/cho-kiem-tra")
+            told = browser.send(page, page.form(having="chosen"), {"chosen": held, "act": "release"})
+            if _DONE not in told.text:
+                raise UnexpectedAnswer(f"{told.url} does not say that it is done")
+        except UnexpectedAnswer:  # whoever is signed out signs in again
+            self._browsers.pop(agency).close()
+            raise
 
     def _signed_in(self, agency: str) -> Browser:
         account = next(a for a in sign_ins(self._stack) if a["agency"] == agency and a["role"] == "office")

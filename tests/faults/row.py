@@ -90,13 +90,13 @@ class Row:
         running = asyncio.create_task(self.load.run(rate))
         began = monotonic()
         with self.phase("load"):
-            try:
-                async with self.office.at_work():
+            async with self.office.at_work():
+                try:
                     yield
                     await asyncio.sleep(max(0.0, began + seconds - monotonic()))
-            finally:
-                self.load.stop()
-                await running
+                finally:
+                    self.load.stop()
+                    await running
 
     @contextlib.asynccontextmanager
     async def down(self, what: str, *, certainly_after: float = 0.0) -> AsyncIterator[None]:
