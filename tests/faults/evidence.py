@@ -48,6 +48,8 @@ class Evidence:
 
     sent: Sequence[Sent] = ()
     registrations: Sequence[Document] = ()
+    feedback: Sequence[Document] = ()
+    held: Sequence[Document] = ()
     cases: Sequence[Document] = ()
     questions: Sequence[Document] = ()
     ledger: Sequence[Document] = ()
@@ -92,6 +94,8 @@ async def gather(stack: LocalStack, watcher: Watcher, load: Load) -> Evidence:
 
 SOURCES: Mapping[str, tuple[str, str]] = {
     "registrations": ("intake", "registrations"),
+    "feedback": ("intake", "feedback"),
+    "held": ("intake", "held"),
     "cases": ("routing", "cases"),
     "questions": ("routing", "questions"),
     "ledger": ("notify", "ledger"),
@@ -103,6 +107,7 @@ SOURCES: Mapping[str, tuple[str, str]] = {
 """Field of the evidence → service and collection."""
 EFFECTS: Mapping[str, str] = {
     "routing.registrations": "cases",
+    "routing.feedback": "cases",
     "routing.deliveries": "deliveries",
     "intake.cases": "shown_cases",
     "intake.questions": "shown_questions",
@@ -111,21 +116,29 @@ EFFECTS: Mapping[str, str] = {
     "notify.letters": "ledger",
 }
 """Group → the field in which its effects show."""
+SHOWS: Mapping[str, Sequence[str]] = {
+    "cases": ("registration_seq",),
+    "deliveries": ("sequence",),
+    "shown_cases": ("sequence",),
+    "shown_questions": ("sequence",),
+    "facts": ("sequence",),
+    "ledger": ("agency", "letter_key"),
+}
+"""Field of the evidence → what tells that an effect is there; it is looked at while the load goes on, which has but two cores."""
 
 
-async def durable_effects(watcher: Watcher, *groups: str) -> Evidence:
+async def durable_effects(watcher: Watcher, group: str = "", since: Mapping[tuple[str, int], int] | None = None) -> Evidence:
     """Offsets first, effects afterwards: an effect that is missing then was missing when the offset was committed.
 
-    With `groups` only what is needed to judge these.
+    With a `group` only what is needed to judge it, of the records `since` an offset (topic, partition → offset).
     """
-    committed = await watcher.committed(*(groups or GROUPS))
-    read = {topic for group in groups for topic in GROUPS[group]} or TOPICS
-    fields = {EFFECTS[group] for group in groups} or SOURCES
-    rows: dict[str, Any] = {name: await watcher.rows(*SOURCES[name], events=not groups) for name in fields}
+    committed = await watcher.committed(*([group] if group else GROUPS))
+    fields = [EFFECTS[group]] if group else SOURCES
+    rows: dict[str, Any] = {name: await watcher.rows(*SOURCES[name], fields=SHOWS[name] if group else None) for name in fields}
     return replace(
         Evidence(),
         committed={group: {(p.topic, p.partition): at for p, at in offsets.items()} for group, offsets in committed.items()},
-        records={topic.name: await watcher.records(topic) for topic in read},
+        records={topic.name: await watcher.records(topic, since) for topic in (GROUPS[group] if group else TOPICS)},
         dead_letters=await watcher.dead_letters(),
         **rows,
     )

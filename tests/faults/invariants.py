@@ -17,7 +17,7 @@ from kit.agency import load_agencies
 from services.intake.codes import code_hash
 from services.routing.questions.registrations import classified
 from tests.faults.evidence import Evidence
-from tests.faults.load import TEXTS, Sent
+from tests.faults.load import TEXTS, Sent, Way
 from tests.faults.watching import GROUPS, PREFIX, Record, doubled
 
 SHOWN = 5
@@ -34,12 +34,23 @@ def _many(what: str, found: Iterable[Any]) -> list[str]:
     return [f"{len(cases)} × {what}: {', '.join(cases[:SHOWN])}{more}"]
 
 
+def _kept(e: Evidence) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """All that intake keeps of what was sent, by collection."""
+    return {"registrations": e.registrations, "feedback": e.feedback, "held": e.held}
+
+
 def i1(e: Evidence) -> list[str]:
-    """Every tracking code that was shown: exactly one registration, equal to what was sent."""
+    """Every tracking code that was shown: exactly one registration or feedback, or one that is held, equal to what was sent.
+
+    It is where it belongs: held until it is let go, then a registration and held no more. What goes on was announced once.
+    """
     by_hash: defaultdict[bytes, list[Any]] = defaultdict(list)
-    for row in e.registrations:
-        by_hash[bytes(row["code_hash"])].append(row)
-    lost, several, changed = [], [], []
+    places: defaultdict[bytes, list[str]] = defaultdict(list)
+    for name, rows in _kept(e).items():
+        for row in rows:
+            by_hash[bytes(row["code_hash"])].append(row)
+            places[bytes(row["code_hash"])].append(name)
+    lost, several, changed, elsewhere = [], [], [], []
     for sent in e.sent:
         for answer in (a for a in (*sent.answers, *sent.repeated) if a.told == "ok"):
             kept = by_hash[code_hash(answer.code)]
@@ -47,15 +58,26 @@ def i1(e: Evidence) -> list[str]:
                 lost.append(sent.key)
             elif len(kept) > 1:
                 several.append(sent.key)
+            elif places[code_hash(answer.code)] != [sent.kept_in]:
+                elsewhere.append(f"{sent.key} (in {places[code_hash(answer.code)][0]})")
             elif not _equal(sent, kept[0], answer.case_number):
                 changed.append(sent.key)
-    numbers = doubled([row["case_number"] for row in e.registrations])
+    numbers = doubled([row["case_number"] for rows in _kept(e).values() for row in rows])
+    announced = {row["case_number"]: _announcements(row) for rows in _kept(e).values() for row in rows}
+    not_once = (row["case_number"] for row in (*e.registrations, *e.feedback) if announced[row["case_number"]] != 1)
     return (
-        _many("a code was shown and there is no registration", lost)
-        + _many("a code was shown that several registrations have", several)
-        + _many("a registration is not what was sent", changed)
+        _many("a code was shown and nothing was kept", lost)
+        + _many("a code was shown that several have", several)
+        + _many("what was kept is not what was sent", changed)
+        + _many("what was kept is not where it belongs", elsewhere)
         + _many("a case number was given twice", numbers)
+        + _many("what goes on was not announced exactly once", not_once)
+        + _many("what is held was announced", (row["case_number"] for row in e.held if announced[row["case_number"]]))
     )
+
+
+def _announcements(row: Mapping[str, Any]) -> int:
+    return sum(".received." in entry["type"] for entry in row.get("events", ()))
 
 
 def _equal(sent: Sent, row: Mapping[str, Any], case_number: str) -> bool:
@@ -63,20 +85,29 @@ def _equal(sent: Sent, row: Mapping[str, Any], case_number: str) -> bool:
     return bool(
         row["case_number"] == case_number
         and row["agency"] == sent.agency
-        and row["plan"] == body["plan"]
         and row["kind"] == body["kind"]
         and row["consent_version"] == body["consent_version"]
         and {k: v for k, v in row["person"].items() if v} == body["person"]
-        and [(s["no"], s["text"]) for s in row["sections"]] == [(s["no"], s["text"]) for s in body["sections"]]
+        and (_equal_feedback(body, row) if sent.way is Way.FEEDBACK else _equal_form(body, row))
     )
 
 
+def _equal_form(body: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    kept = [{"no": section["no"], "text": section["text"]} for section in row["sections"]]
+    return bool(row["plan"] == body["plan"] and kept == body["sections"])
+
+
+def _equal_feedback(body: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    group = None if row["group_unknown"] else row["group"]
+    return bool(row["text"] == body["text"] and group == body["group"])
+
+
 def i2(e: Evidence) -> list[str]:
-    """One key: 0 or 1 registration; a repetition gets the same code, other content 409."""
+    """One key: 0 or 1 of what it was for; a repetition gets the same code, other content 409."""
     # Every client has an address of its own, so what a key led to is counted without trusting how ids are made.
-    held = Counter(row["person"]["email"] for row in e.registrations)
+    kept = Counter(row["person"]["email"] for rows in _kept(e).values() for row in rows)
     clients = {sent.email for sent in e.sent}
-    twice = [sent.key for sent in e.sent if held[sent.email] > 1]
+    twice = [sent.key for sent in e.sent if kept[sent.email] > 1]
     other_code, not_refused = [], []
     for sent in e.sent:
         codes = {a.code for a in (*sent.answers, *sent.repeated) if a.told == "ok"}
@@ -85,37 +116,39 @@ def i2(e: Evidence) -> list[str]:
         if sent.changed and sent.changed[-1].status != 409:
             not_refused.append(f"{sent.key} ({sent.changed[-1].status})")
     return (
-        _many("a key led to two registrations", twice)
+        _many("a key led to two", twice)
         + _many("a repetition got another code", other_code)
         + _many("other content under a used key was not refused", not_refused)
         + _many(
-            "a registration that nobody sent",
-            (row["case_number"] for row in e.registrations if row["person"]["email"] not in clients),
+            "kept, and nobody sent it",
+            (row["case_number"] for rows in _kept(e).values() for row in rows if row["person"]["email"] not in clients),
         )
     )
 
 
 def i3(e: Evidence) -> list[str]:
-    """One case per registration, one question per section, where the agency's rules put it."""
+    """One case per registration or feedback, one question per section, where the rules put it; none of what is held."""
     agencies = load_agencies(ROOT / "agencies")
-    accepted = [sent for sent in e.sent if sent.accepted]
-    cases = Counter(row["case_number"] for row in e.cases)
-    questions: defaultdict[tuple[str, int], list[Any]] = defaultdict(list)
+    accepted = [sent for sent in e.sent if sent.accepted and sent.goes_on]
+    cases = Counter((row["case_number"], row["source"]) for row in e.cases)
+    questions: defaultdict[tuple[str, int | None], list[Any]] = defaultdict(list)
     for row in e.questions:
         questions[row["case_number"], row["section_no"]].append(row)
     missing: list[str] = []
     twice: list[str] = []
     elsewhere: list[str] = []
     for sent in accepted:
-        if cases[sent.case_number] != 1:
-            (twice if cases[sent.case_number] else missing).append(sent.case_number)
-        for section in sent.body["sections"]:
-            name = f"{sent.case_number}/{section['no']}"
-            found = questions.pop((sent.case_number, section["no"]), [])
+        source = "feedback" if sent.way is Way.FEEDBACK else "registration"
+        opened = cases.pop((sent.case_number, source), 0)
+        if opened != 1:
+            (twice if opened else missing).append(sent.case_number)
+        for section, text in sent.texts:
+            name = f"{sent.case_number}/{section or source}"
+            found = questions.pop((sent.case_number, section), [])
             if len(found) != 1:
                 (twice if found else missing).append(name)
                 continue
-            wanted = classified(agencies[sent.agency], section["no"], section["text"])
+            wanted = classified(agencies[sent.agency], section, text)
             proposed = (found[0]["proposal"] or {}).get("unit")
             if (found[0]["state"], proposed) != (wanted.state, (wanted.proposal or {}).get("unit")):
                 elsewhere.append(name)
@@ -123,6 +156,7 @@ def i3(e: Evidence) -> list[str]:
         _many("not routed", missing)
         + _many("assigned twice", twice)
         + _many("not where the rules put it", elsewhere)
+        + _many("a case that nobody opened", cases)
         + _many("a question that nobody asked", questions)
     )
 
@@ -141,7 +175,8 @@ def i4(e: Evidence) -> list[str]:
     sent_rows = {row["_id"] for row in e.ledger if row["state"] == "sent"}
     arrived = {_row_of(mail.message_id) for mail in e.mails}
     unknown = sum(n > 0 for n in said_unknown.values())
-    codes = {sent.email: sent.code for sent in e.sent if sent.accepted}
+    codes = {sent.email: sent.code for sent in e.sent if sent.accepted and sent.goes_on}
+    held = {sent.email for sent in e.sent if not sent.goes_on}
     return (
         _many("two ledger rows for one letter", rows)
         + _many("letters of one person have several Message-IDs", (to for to, found in ids.items() if len(found) > 1))
@@ -151,9 +186,10 @@ def i4(e: Evidence) -> list[str]:
         + _many("marked sent and never arrived", sent_rows - arrived)
         + _many("arrived without a ledger row", arrived - {row["_id"] for row in e.ledger})
         + _many("a receipt with another code", (m.recipient for m in e.mails if codes.get(m.recipient, "") not in m.text))
+        + _many("a receipt of what is held", (mail.recipient for mail in e.mails if mail.recipient in held))
         + _many(
-            "an accepted registration has no letter in the ledger",
-            {s.case_number for s in e.sent if s.accepted} - {row.get("case_number") for row in e.ledger},
+            "what was accepted has no letter in the ledger",
+            {s.case_number for s in e.sent if s.accepted and s.goes_on} - {row.get("case_number") for row in e.ledger},
         )
     )
 
@@ -163,7 +199,7 @@ def _row_of(message_id: str) -> str:
 
 
 def i5(e: Evidence) -> list[str]:
-    """Every report equals a recomputation from the source, and its sums equal the registrations."""
+    """Every report equals a recomputation from the source, and its sums equal the registrations and the feedback."""
     violations = [
         f"{agency}: {what} is {e.reported.get(agency, Counter())[what]} in the report, {counted[what]} were sent"
         for agency, counted in e.counted.items()
@@ -258,6 +294,7 @@ def _effects(e: Evidence) -> dict[str, Callable[[Record, Mapping[str, Any]], boo
 
     return {
         "routing.registrations": at_least(cases),
+        "routing.feedback": at_least(cases),
         "routing.deliveries": at_least(deliveries),
         "intake.cases": at_least(shown_cases),
         "intake.questions": at_least(shown_questions),

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
 
-from contracts.topics import CASES, DELIVERIES, INTAKE_LETTERS, QUESTIONS, REGISTRATIONS, Topic
+from contracts.topics import CASES, DELIVERIES, FEEDBACK, INTAKE_LETTERS, QUESTIONS, REGISTRATIONS, Topic
 from tests.faults.evidence import Poison
 from tests.faults.row import Row
 from tests.faults.watching import Place
 
 READERS: Mapping[Topic, tuple[str, ...]] = {
     REGISTRATIONS: ("routing.registrations", "notify.registrations"),
+    FEEDBACK: ("routing.feedback", "notify.feedback"),
     INTAKE_LETTERS: ("notify.letters",),
     CASES: ("intake.cases", "reporting.cases"),
     QUESTIONS: ("intake.questions", "reporting.questions"),
@@ -20,6 +21,7 @@ READERS: Mapping[Topic, tuple[str, ...]] = {
 }
 FIRST_TYPE: Mapping[Topic, str] = {
     REGISTRATIONS: "registration.received",
+    FEEDBACK: "feedback.received",
     INTAKE_LETTERS: "intake_letter.requested",
     CASES: "case.opened",
     QUESTIONS: "question.created",

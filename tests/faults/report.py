@@ -15,23 +15,28 @@ from deploy.local.paths import ROOT
 from deploy.local.stack import LocalStack
 from kit.agency import load_agencies
 from kit.clock import local_date, system_clock
-from tests.faults.load import KINDS, Sent
+from tests.faults.load import KINDS, Sent, Way
 
 Numbers = dict[str, Counter[str]]
 """Agency → what is counted → how many."""
 
 _CHANNELS = ("Kết nối phần mềm (API)", "Trang thông tin điện tử")
+_FEEDBACK = "Phản ánh, kiến nghị theo kênh tiếp nhận và đối tượng"
 
 
 def counted_from_what_was_sent(sent: Iterable[Sent]) -> Numbers:
-    """Registrations by kind, and questions by section."""
+    """Registrations and feedback by kind, and questions by section; nothing of what is held."""
     numbers: Numbers = {}
     labels = {code: {s.no: s.label for s in agency.form.sections} for code, agency in load_agencies(ROOT / "agencies").items()}
-    for one in sent:
+    for one in (sent_one for sent_one in sent if sent_one.goes_on):
         counted = numbers.setdefault(one.agency, Counter())
-        counted[one.body["kind"]] += 1
-        counted.update(labels[one.agency][section["no"]] for section in one.body["sections"])
+        counted[_counted_as(one.body["kind"], of_feedback=one.way is Way.FEEDBACK)] += 1
+        counted.update(labels[one.agency][section] for section, _ in one.texts if section is not None)
     return numbers
+
+
+def _counted_as(kind: str, *, of_feedback: bool) -> str:
+    return f"feedback: {kind}" if of_feedback else kind
 
 
 async def shown_by_the_report(stack: LocalStack) -> Numbers:
@@ -42,8 +47,13 @@ async def shown_by_the_report(stack: LocalStack) -> Numbers:
 def _of_agency(stack: LocalStack, agency: str) -> Counter[str]:
     rows = _workbook(stack, agency)
     numbers: Counter[str] = Counter()
-    for by_channel in (row for row in rows if row[0] in _CHANNELS):
-        numbers.update({kind: int(n) for kind, n in zip(KINDS, by_channel[1:5], strict=True) if n})
+    title = ""
+    for row in rows:
+        if not any(row[1:]):
+            title = row[0] or title
+        elif row[0] in _CHANNELS:
+            names = [_counted_as(kind, of_feedback=title == _FEEDBACK) for kind in KINDS]
+            numbers.update({name: int(n) for name, n in zip(names, row[1:5], strict=True) if n})
     labels = {section.label for section in load_agencies(ROOT / "agencies")[agency].form.sections}
     for row in rows:
         if row[0] in labels and row[0] not in numbers:

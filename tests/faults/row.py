@@ -7,7 +7,7 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,8 @@ from kit.agency import load_agencies
 from services.notify.sender import BATCH
 from tests.faults.evidence import Evidence, Poison, Size, Window, durable_effects, gather
 from tests.faults.invariants import offsets_ahead, violations
-from tests.faults.load import Load, Sent
+from tests.faults.load import Load, Sent, Way
+from tests.faults.office import Office
 from tests.faults.stack import FaultStack
 from tests.faults.watching import Watcher
 from tests.stack import start_everything
@@ -47,18 +48,29 @@ class Row:
 
     def __init__(self, name: str, stack: FaultStack, watcher: Watcher, load: Load) -> None:
         self.name, self.stack, self.watcher, self.load = name, stack, watcher, load
+        self.office = Office(stack, watcher, load)
         self.chance = random.Random(SEED)
         self.injected: list[str] = []
         self.hits: Counter[str] = Counter()
         self.windows: list[Window] = []
         self.poison: list[Poison] = []
         self.ahead: list[str] = []
+        self._looked: dict[str, dict[tuple[str, int], int]] = {}
+        """Group → what it had committed when it was last looked at."""
         self.cuts = 0
-        self.settled_after = 0.0
-        self.started_in = 0.0
-        self.judged_in = 0.0
+        self.seconds: Counter[str] = Counter()
+        """What took how long, by phase."""
         self.sizes: list[Size] = []
         self._measuring = asyncio.create_task(self._measure())
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """What the block takes is time of this phase."""
+        began = monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] += monotonic() - began
 
     # Injecting
 
@@ -74,15 +86,17 @@ class Row:
 
     @contextlib.asynccontextmanager
     async def loaded(self, seconds: float, rate: int = RATE) -> AsyncIterator[None]:
-        """A load of `rate` registrations a second while the block runs, and at least for `seconds`."""
+        """A load of `rate` requests a second while the block runs, and at least for `seconds`; the office works beside it."""
         running = asyncio.create_task(self.load.run(rate))
         began = monotonic()
-        try:
-            yield
-            await asyncio.sleep(max(0.0, began + seconds - monotonic()))
-        finally:
-            self.load.stop()
-            await running
+        with self.phase("load"):
+            async with self.office.at_work():
+                try:
+                    yield
+                    await asyncio.sleep(max(0.0, began + seconds - monotonic()))
+                finally:
+                    self.load.stop()
+                    await running
 
     @contextlib.asynccontextmanager
     async def down(self, what: str, *, certainly_after: float = 0.0) -> AsyncIterator[None]:
@@ -115,29 +129,44 @@ class Row:
         await asyncio.to_thread(run_command, self.stack, *arguments)
 
     async def waiting_for(self, service: str) -> int:
-        """Requests that intake has not answered, or accepted registrations whose effect in a service is not there yet."""
+        """Requests that intake has not answered, or accepted ones that go on and whose effect in a service is not there yet."""
         if service == "intake":
             return self.load.in_flight
         collection, query = EFFECTS[service]
         return self.load.accepted - await self.watcher.database(service)[collection].count_documents(query)
 
+    async def kept(self, sent: Sequence[Sent]) -> int:
+        """How many of these intake keeps, whatever their clients were told."""
+        query = {"person.email": {"$in": [one.email for one in sent]}}
+        intake = self.watcher.database("intake")
+        return sum([await intake[name].count_documents(query) for name in ("registrations", "feedback", "held")])
+
     async def until(self, check: Callable[[], Awaitable[object]], timeout: float = 30, every: float = 0.1) -> None:  # noqa: ASYNC109
         await eventually(lambda: _truthy(check), timeout, every=every)
 
-    async def look_for_offsets_ahead(self, *groups: str) -> Evidence:
-        """Compare offsets and effects of groups now, while things are down."""
-        seen = await durable_effects(self.watcher, *groups)
+    async def look_for_offsets_ahead(self, group: str) -> Evidence:
+        """Compare offsets and effects of a group now, while things are down.
+
+        What was committed before the last look was compared then, and is again in the end: reading all of it each time takes most
+        of the time of a load that shares its two cores.
+        """
+        seen = await durable_effects(self.watcher, group, self._looked.get(group))
         self.ahead += offsets_ahead(seen)
+        self._looked[group] = seen.committed[group]
         return seen
 
     # Judging
 
     async def settle(self, letters: Sequence[str] = ("sent",), *, timeout: float = 240) -> None:  # noqa: ASYNC109
         """Wait until every client was told yes and everything accepted has come to its end."""
-        began = monotonic()
+        with self.phase("settle"):
+            await self.finish()
+            await eventually(lambda: self._is_settled(letters), timeout, every=1.0)
+
+    async def finish(self) -> None:
+        """Wait until every client was told yes, and the office has let go what it means to."""
         await self.load.finish()
-        await eventually(lambda: self._is_settled(letters), timeout, every=1.0)
-        self.settled_after += monotonic() - began
+        await self.office.finish()
 
     async def _is_settled(self, letters: Sequence[str]) -> bool:
         state = await self.unsettled(letters)
@@ -147,13 +176,14 @@ class Row:
     async def unsettled(self, letters: Sequence[str] = ("sent",)) -> dict[str, int]:
         """What is still missing, by name."""
         database = self.watcher.database
-        sent = len(self.load.sent)
-        sections = sum(len(s.body["sections"]) for s in self.load.sent)
+        going_on = self.load.going_on()
+        sent, questions = len(going_on), sum(len(s.texts) for s in going_on)
         missing = {
+            "held": len(self.load.sent) - sent - await database("intake")["held"].count_documents({}),
             "cases": sent - await database("routing")["cases"].count_documents({}),
-            "questions": sections - await database("routing")["questions"].count_documents({}),
+            "questions": questions - await database("routing")["questions"].count_documents({}),
             "letters": sent - await database("notify")["ledger"].count_documents(_ended(letters)),
-            "facts": sections - await database("reporting")["facts"].count_documents({"kind": "question"}),
+            "facts": questions - await database("reporting")["facts"].count_documents({"kind": "question"}),
             "buckets": await database("reporting")["buckets"].count_documents({"dirty": True}),
             "months": await database("reporting")["months"].count_documents({"dirty": True}),
             "unpublished": await self.watcher.unpublished(),
@@ -165,8 +195,7 @@ class Row:
 
     async def evidence(self) -> Evidence:
         """Everything, with what was injected."""
-        for service in SERVICES:
-            await self.ready(service)
+        await self.ready(*SERVICES)
         found = await gather(self.stack, self.watcher, self.load)
         return replace(found, windows=self.windows, poison=self.poison, cuts=self.cuts, sizes=self.sizes, ahead=self.ahead)
 
@@ -182,10 +211,10 @@ class Row:
         `but` takes out what the row lost on purpose (what is younger than a backup).
         """
         await self.settle(letters, timeout=timeout)
-        began = monotonic()
-        found = but(await self.evidence())
-        broken = violations(found)
-        self.judged_in += monotonic() - began
+        with self.phase("gather"):
+            found = but(await self.evidence())
+        with self.phase("check"):
+            broken = violations(found)
         assert not broken, f"seed {SEED}: {json.dumps(broken, ensure_ascii=False, indent=1)}"
         return found
 
@@ -197,21 +226,25 @@ class Row:
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "seed": SEED,
             "injected": self.injected,
-            "registrations": sent,
+            "requests": sent,
+            "feedback": len(self.load.of(Way.FEEDBACK)),
+            "held": len(self.load.of(Way.FORM)),
+            "released": sum(s.released for s in self.load.sent),
             "rate": round(sent / seconds, 1) if seconds else None,
             "told": dict(self.load.told()),
             "hits": dict(self.hits),
             "memory_mb": round(max((s.megabytes for s in self.sizes), default=0)),
-            "started_s": round(self.started_in),
             "load_s": round(seconds),
-            "settled_s": round(self.settled_after),
-            "judged_s": round(self.judged_in),
+            "settled_s": round(self.seconds["settle"]),
+            "seconds": {name: round(taken, 1) for name, taken in self.seconds.items()},
             "failure": failure,
         }
         print(f"\n{self.name} (DOITHOAI_SEED={SEED})")
         print(f"  injected: {'; '.join(self.injected)}")
-        print(f"  load: {sent} registrations, {line['rate']}/s for {seconds:.0f} s; clients were told {line['told']}")
+        print(f"  load: {sent} requests, {line['rate']}/s for {seconds:.0f} s; clients were told {line['told']}")
+        print(f"  among them {line['feedback']} of feedback, {line['held']} forms that were held ({line['released']} let go)")
         print(f"  hit: {line['hits']}")
+        print(f"  seconds: {', '.join(f'{name} {taken}' for name, taken in line['seconds'].items())}")
         print(f"  checked: I1-I11 {line['settled_s']} s after the load; the largest process had {line['memory_mb']} MB")
         print(f"  result: {failure or 'passed'}")
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
@@ -228,6 +261,7 @@ class Row:
 
     async def close(self) -> None:
         self._measuring.cancel()
+        self.office.close()
         await self.watcher.close()
 
 
@@ -249,7 +283,7 @@ async def row(name: str, state: Path, **options: Any) -> AsyncIterator[Row]:
         await asyncio.to_thread(start_everything, stack)
         watcher = Watcher(stack.mongodb_url, stack.kafka_bootstrap)
         made = Row(name, stack, watcher, await new_load(stack, watcher))
-        made.started_in = monotonic() - began
+        made.seconds["start"] = monotonic() - began
         try:
             yield made
             made.say("")
@@ -259,14 +293,16 @@ async def row(name: str, state: Path, **options: Any) -> AsyncIterator[Row]:
         finally:
             await made.close()
     finally:
+        began = monotonic()
         await asyncio.to_thread(stack.stop)
+        print(f"  stopped in {monotonic() - began:.1f} s")
 
 
-async def new_load(stack: FaultStack, watcher: Watcher) -> Load:
-    """A load for the plans of the samples."""
+async def new_load(stack: FaultStack, watcher: Watcher, *, mixed: bool = True) -> Load:
+    """A load for the plans of the samples; `mixed` False: registrations by the API alone."""
     agencies = load_agencies(ROOT / "agencies")
     plans = {p["agency"]: p["_id"] for p in await watcher.rows("routing", "plans")}
-    return Load(stack.public_url, plans, {code: a.privacy.version for code, a in agencies.items()}, SEED)
+    return Load(stack.public_url, plans, {code: a.privacy.version for code, a in agencies.items()}, SEED, mixed=mixed)
 
 
 def unanswered(sent: Sequence[Sent]) -> list[Sent]:

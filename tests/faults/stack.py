@@ -20,6 +20,8 @@ Settings = Mapping[str, Mapping[str, str]]
 
 RETRY_SECONDS = "3"
 """Instead of a minute: what was put off is waited for in every row."""
+PROOF_COST = "1"
+"""Forms ask for a proof of work, which tests/conftest.py spares the others: what comes without one is held."""
 JOINED_WITHIN = 150.0
 """Seconds: a broker that dies in a rebalance can make its members wait for a rebalance timeout, and once more."""
 SERVE = (sys.executable, "-m", "cli", "serve")
@@ -54,6 +56,7 @@ class FaultStack(LocalStack):
         self._more_ports = [*spare.kafka[3:], *spare.kafka_controller[3:], *spare.mongodb[3:]]
         self._settings = {service: dict(values) for service, values in (settings or {}).items()}
         self._settings.setdefault("notify", {}).setdefault("retry_seconds", RETRY_SECONDS)
+        self._settings.setdefault("intake", {}).setdefault("proof_cost", PROOF_COST)
         self._environment = environment or {}
         self._relayed: dict[int, int] = {}
         self._thread = LoopThread("links")

@@ -18,7 +18,7 @@ def main() -> None:
         last = runs[name][-1]
         held = sum(not run["failure"] for run in runs[name])
         hits = ", ".join(f"{what}: {count}" for what, count in last["hits"].items())
-        load = f"{last['registrations']} ({last['rate']}/s)"
+        load = f"{last.get('requests', last.get('registrations'))} ({last['rate']}/s)"
         row = (name, "; ".join(last["injected"]), load, hits, f"{last['settled_s']} s", f"{held} of {len(runs[name])} runs")
         print(f"| {' | '.join(row)} |")
 

@@ -149,7 +149,8 @@ async def test_row08_the_brokers_data_are_wiped(tmp_path: Path) -> None:
         await r.settle()
         records = await r.watcher.records(REGISTRATIONS)
         r.hit("registrations in the new topic", len({record.key for record in records}))
-        assert len({record.key for record in records}) == len(r.load.sent), again
+        registrations = [sent for sent in r.load.going_on() if sent.kept_in == "registrations"]
+        assert len({record.key for record in records}) == len(registrations), again
         await r.judge()
 
 

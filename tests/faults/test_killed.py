@@ -31,8 +31,7 @@ async def _enough(r: Row, service: str) -> None:
 
 
 async def _written_and_not_told(r: Row) -> int:
-    waiting = [s.email for s in unanswered(r.load.sent)]
-    return await r.watcher.database("intake")["registrations"].count_documents({"person.email": {"$in": waiting}})
+    return await r.kept(unanswered(r.load.sent))
 
 
 async def test_row01_intake_is_killed(tmp_path: Path) -> None:
@@ -65,7 +64,7 @@ async def test_row01_intake_is_killed(tmp_path: Path) -> None:
         r.inject("SIGKILL of intake 6 times: before the write, after it and before the answer, in a batch")
         found = await r.judge()
         r.hit("clients that heard nothing", r.load.told()["unknown"])
-        assert len(found.registrations) == len(r.load.sent)
+        assert len(found.registrations) + len(found.feedback) + len(found.held) == len(r.load.sent)
 
 
 OUTBOXES = {"intake": ("registrations",), "routing": ("cases", "questions")}

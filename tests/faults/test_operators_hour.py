@@ -83,7 +83,7 @@ class Operator:
     @asynccontextmanager
     async def people(self, rate: int = 5) -> AsyncIterator[Load]:
         """People register while the block runs; afterwards each of them has been told yes."""
-        load = await new_load(self.stack, self.watcher)
+        load = await new_load(self.stack, self.watcher, mixed=False)  # nobody at the office lets go what is held
         load.sent += self.sent  # so that nobody takes the key of somebody before
         running = asyncio.create_task(load.run(rate))
         try:

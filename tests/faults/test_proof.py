@@ -76,6 +76,9 @@ BUILDS: list[tuple[str, str, Fault]] = [
     ("I1", "answers_before_writing", kill_intake),
     ("I2", "no_idempotency", nothing),
     ("I3", "assigns_anew", everything_again),
+    ("I1", "loses_releases", nothing),
+    ("I2", "doubles_feedback", nothing),
+    ("I3", "loses_feedback", nothing),
     ("I4", "no_ledger_key", everything_again),
     ("I5", "forgets_some_facts", nothing),
     ("I6", "commits_first", kill_routing_before_it_writes),
@@ -100,10 +103,10 @@ async def test_a_broken_build_is_reported(tmp_path: Path, invariant: str, build:
         async with r.loaded(12):
             await asyncio.sleep(5)
             await fault(r)
-        await asyncio.wait_for(r.load.finish(), 60)
+        await asyncio.wait_for(r.finish(), 60)
         found = await _as_it_is(r)
         broken = violations(found)
-        print(f"\n{build}: {invariant} says {broken.get(invariant)}; after {len(r.load.sent)} registrations")
+        print(f"\n{build}: {invariant} says {broken.get(invariant)}; after {len(r.load.sent)} requests")
         if invariant == "I9":
             assert answered_within(found, "mongodb") + answered_within(found, "kafka") > 0
         assert broken.get(invariant), f"{invariant} did not notice the build {build}: {broken}"

@@ -18,16 +18,16 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from cli.browser import Browser
-from contracts.topics import CASES, DELIVERIES, INTAKE_LETTERS, QUESTIONS, REGISTRATIONS, Topic
+from contracts.topics import CASES, DELIVERIES, FEEDBACK, INTAKE_LETTERS, QUESTIONS, REGISTRATIONS, Topic
 from kit.kafka import groups
-from tests.faults.load import Answer, Sent
+from tests.faults.load import NUMBER, Answer, Sent, Way
 from tests.faults.poison import BROKER_TAKES, READERS, send_poison
 from tests.faults.row import Row, row
 from tests.faults.watching import GROUPS, PREFIX, Record
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
-READ_AGAIN = (REGISTRATIONS, INTAKE_LETTERS, CASES, QUESTIONS, DELIVERIES)
+READ_AGAIN = (REGISTRATIONS, FEEDBACK, INTAKE_LETTERS, CASES, QUESTIONS, DELIVERIES)
 
 
 async def publish(r: Row, records: Iterable[Record]) -> int:
@@ -73,8 +73,8 @@ async def test_row11_everything_comes_again(tmp_path: Path) -> None:
             for topic, records in seen.items():
                 r.hit(f"again, the newest first: {topic.name}", await publish(r, reversed(records)))
             for service, rewound in (
-                ("routing", ("routing.registrations", "routing.deliveries")),
-                ("notify", ("notify.letters", "notify.registrations")),
+                ("routing", ("routing.registrations", "routing.feedback", "routing.deliveries")),
+                ("notify", ("notify.letters", "notify.registrations", "notify.feedback")),
                 ("reporting", ("reporting.cases", "reporting.questions")),
                 ("intake", ("intake.cases", "intake.questions")),
             ):
@@ -131,7 +131,7 @@ async def test_row13_poison(tmp_path: Path) -> None:
             await r.start("routing")
             await _too_large_is_refused(r)
         late = median(after) - median(before)
-        r.inject(f"11 kinds of poison in 5 topics; what was behind came {late:.2f} s later than without")
+        r.inject(f"11 kinds of poison in {len(READERS)} topics; what was behind came {late:.2f} s later than without")
         assert late <= 2.0
         await r.judge()
 
@@ -140,12 +140,10 @@ async def _seconds_to_route(r: Row, times: int) -> list[float]:
     """How long registrations take from now until their case is there."""
     taken = []
     for _ in range(times):
-        n = len(r.load.sent)
-        r.load.burst(1)
+        made = r.load.register()
         began = monotonic()
 
-        async def there(n: int = n) -> bool:
-            sent = r.load.sent[n]
+        async def there(sent: Sent = made) -> bool:
             return sent.accepted and bool(
                 await r.watcher.database("routing")["cases"].find_one({"case_number": sent.case_number}, {"_id": 1})
             )
@@ -190,7 +188,7 @@ async def test_row14_an_event_that_the_broker_does_not_take(tmp_path: Path) -> N
 
 
 def _large(r: Row, n: int, size: int) -> Sent:
-    sent = copy.deepcopy(r.load.sent[0])
+    sent = copy.deepcopy(r.load.of(Way.REGISTRATION)[0])
     body = sent.body
     body["person"]["email"] = f"lon{n}@hop-thu.example"
     body["sections"][0]["text"] = ("Xin hỏi thủ tục. " * (size // 10)).strip()
@@ -250,7 +248,6 @@ async def _same_request(r: Row) -> Counter[str]:
 
 
 CODE = re.compile(r"\b(?:[A-Z2-9]{4}-){3}[A-Z2-9]{4}\b")
-NUMBER = re.compile(r"\b[A-Z]{2}-\d{4}-\d{6}\b")
 
 
 async def _same_form(r: Row) -> Counter[str]:
