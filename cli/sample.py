@@ -3,7 +3,8 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from kit.logging import configure
 from kit.outbox import Relay
 from kit.periods import PlanQuarter
 from kit.samples import Sample, SampleAccount, SampleDialogue, load_sample
+from kit.service import Service
 from services.routing.bootstrap import bootstrap
 from services.routing.context import Routing
 from services.routing.dialogues import usecases as dialogues
@@ -50,12 +52,20 @@ SignInsFile = Annotated[
 ]
 
 
-def sample(sign_ins: SignInsFile = STDOUT) -> None:
+Answers = Annotated[bool, typer.Option("--answers", help="Also what was answered before: a dialogue that was held, and feedback")]
+
+
+def sample(sign_ins: SignInsFile = STDOUT, answers: Answers = False) -> None:
     """Load the sample agencies: doing it again changes nothing."""
     configure("sample")
     settings = RoutingSettings()
     made = asyncio.run(load_samples(settings, local_date(system_clock())))
     _write(sign_ins, made)
+    if answers:
+        from cli.answered import load_answered  # all of intake: the other uses of this command need none of it
+        from services.intake.settings import IntakeSettings
+
+        asyncio.run(load_answered(settings, IntakeSettings(), system_clock()))
 
 
 async def load_samples(settings: RoutingSettings, today: date | None, *, accounts: bool = True) -> list[SignIn]:
@@ -65,20 +75,27 @@ async def load_samples(settings: RoutingSettings, today: date | None, *, account
     stays as it is.
     """
     routing, service = bootstrap(settings)
-    relay = Relay(service.publisher, service.outboxes)
     made: list[SignIn] = []
-    try:
+    async with publishing(service):
         for agency in routing.agencies.values():
             sample_of = load_sample(settings.agencies_dir, agency)
             await _announce(routing, agency, sample_of if today is None else moved(sample_of, today))
             if accounts:
                 made += await _open_accounts(routing, agency, sample_of.staff)
+    return made
+
+
+@asynccontextmanager
+async def publishing(service: Service) -> AsyncIterator[None]:
+    """What a service's use cases need while it does not run: its relay. All is published, and closed, afterwards."""
+    relay = Relay(service.publisher, service.outboxes)
+    try:
+        yield
     finally:
         await relay.stop()
         if isinstance(service.publisher, KafkaPublisher):
             await service.publisher.stop()
         await mongo.close(service.client)
-    return made
 
 
 def plan_id(agency: str, year: int) -> str:
@@ -87,8 +104,8 @@ def plan_id(agency: str, year: int) -> str:
 
 
 async def _announce(routing: Routing, agency: Agency, sample_of: Sample) -> None:
-    if await routing.plans.collection.find_one({"agency": agency.code, "sample": True}, {"_id": 1}) is None:
-        plan = sample_of.plan
+    plan = sample_of.plan
+    if await announced(routing, agency, plan.number) is None:
         state = PlanState(
             number=plan.number,
             year=plan.year,
@@ -101,12 +118,18 @@ async def _announce(routing: Routing, agency: Agency, sample_of: Sample) -> None
             sample=True,
         )
         await dialogues.publish_plan(routing, _acting(routing, agency), state, plan_id=plan_id(agency.code, plan.year))
-    known = await routing.plans.collection.find_one({"agency": agency.code, "sample": True}, {"_id": 1})
+    known = await announced(routing, agency, plan.number)
     assert known is not None  # noqa: S101 - it was just published
     for dialogue in sample_of.dialogues:
         await dialogues.add_dialogue(
-            routing, _acting(routing, agency), known["_id"], dialogue.ordinal, _terms(dialogue, sample_of.plan.opens_at)
+            routing, _acting(routing, agency), known, dialogue.ordinal, _terms(dialogue, sample_of.plan.opens_at)
         )
+
+
+async def announced(routing: Routing, agency: Agency, number: str) -> str | None:
+    """The sample plan of this number, in whatever year it was announced."""
+    known = await routing.plans.collection.find_one({"agency": agency.code, "sample": True, "number": number}, {"_id": 1})
+    return str(known["_id"]) if known else None
 
 
 def _terms(dialogue: SampleDialogue, opens_at: datetime) -> Terms:

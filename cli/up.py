@@ -43,7 +43,7 @@ def up(port: Port = 8080, mail_port: MailPort = 8025, internal_ports: InternalPo
     )
     try:
         with _stop_on_signals(), stack:
-            start(stack, console)
+            start(stack, console, "--answers")
             stack.write_environment()
             # Past the console, which would break what is wider than the terminal: an address is copied whole.
             typer.echo("\n".join(overview(stack)))
@@ -55,8 +55,8 @@ def up(port: Port = 8080, mail_port: MailPort = 8025, internal_ports: InternalPo
         console.print("Stopped; the data is kept.")
 
 
-def start(stack: LocalStack, console: Console) -> None:
-    """Download, start, create topics and indexes, load the samples; raises StackError."""
+def start(stack: LocalStack, console: Console, *samples: str) -> None:
+    """Download, start, create topics and indexes, load the samples with these options; raises StackError."""
     began = time.monotonic()
     stack.check_machine()
     download(stack.cache, console)
@@ -65,7 +65,7 @@ def start(stack: LocalStack, console: Console) -> None:
     with _step(console, "Topics and indexes"):
         run_command(stack, "migrate")
     with _step(console, "Sample agencies"):
-        run_command(stack, "sample", "--sign-ins", str(stack.state / SIGN_INS))
+        run_command(stack, "sample", "--sign-ins", str(stack.state / SIGN_INS), *samples)
     with _step(console, "Four services and the proxy"):
         stack.start_services()
     console.print(f"Ready after {time.monotonic() - began:.1f} s.")

@@ -72,6 +72,7 @@ class ReceiptFields(LetterFields):
     code: str = Field(description="Tracking code")
     meeting: Meeting = Meeting()
     invitations_due: date | None = None
+    full: bool = Field(False, description="As many had registered as the room has seats: the office decides about a seat")
 
 
 class LateFields(LetterFields):

@@ -68,6 +68,10 @@ class CaseStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+SEATLESS = frozenset({CaseStatus.LATE, CaseStatus.TO_FEEDBACK, CaseStatus.WITHDRAWN})
+"""Cases of a dialogue that take no seat in its room: not admitted yet (D4), answered by letter instead, withdrawn."""
+
+
 class CaseSource(StrEnum):
     REGISTRATION = "registration"
     FEEDBACK = "feedback"
@@ -289,6 +293,7 @@ class DialogueState(Payload):
     opens_at: AwareDatetime | None = None
     closes_at: AwareDatetime | None = Field(None, description="Last minute that is in time is the one shown (D4)")
     place: str = ""
+    capacity: int | None = Field(None, ge=1, description="Seats in the room; None: no limit is known. Nobody is refused by it")
     mode: Mode = Mode.IN_PERSON
     online_link: str = ""
     chair: str = ""

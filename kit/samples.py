@@ -69,14 +69,55 @@ class SampleAccount(Model):
         return (READ_SEALED,) if self.reads_sealed else ()
 
 
+class SampleSender(Model):
+    """Who asked: an invented name, no telephone and no e-mail, so that no letter goes anywhere."""
+
+    name: Text
+    address: Text
+
+
+class SampleContent(Model):
+    """A content of the earlier dialogue: as it stood on the form, and as everybody may read it with its answer."""
+
+    section: int = Field(ge=1)
+    sender: SampleSender
+    text: Text
+    question: Text
+    answer: Text
+
+
+class SampleFeedback(Model):
+    """Feedback that a unit answered by a letter (K2)."""
+
+    group: int = Field(ge=1, le=8)
+    unit: Code
+    sender: SampleSender
+    text: Text
+    question: Text
+    answer: Text
+
+
+class SampleAnswered(Model):
+    """What the agency answered before: a dialogue that was held some weeks ago, with its published answers, and feedback."""
+
+    number: Text
+    title: Text
+    subjects: Text
+    place: Text
+    contents: tuple[SampleContent, ...] = Field(min_length=1)
+    feedback: tuple[SampleFeedback, ...] = ()
+    source: Source
+
+
 class Sample(Model):
     plan: SamplePlan
     dialogues: tuple[SampleDialogue, ...] = Field(min_length=1)
     staff: tuple[SampleAccount, ...] = Field(min_length=1)
+    answered: SampleAnswered | None = None
 
 
 def load_sample(directory: Path, agency: Agency) -> Sample:
-    """`<directory>/samples/<agency>.yaml`. Raises `BadFile` for a wrong file or a unit that the agency does not have."""
+    """`<directory>/samples/<agency>.yaml`. Raises `BadFile` for a wrong file, or an unknown unit or section."""
     path = directory / "samples" / f"{agency.code}.yaml"
     sample = read_yaml(path, Sample)
     units = {unit.code for unit in agency.units}
@@ -85,6 +126,21 @@ def load_sample(directory: Path, agency: Agency) -> Sample:
         for i, account in enumerate(sample.staff)
         if account.unit is not None and account.unit not in units
     ]
+    faults += _unknown_in(sample.answered, agency, path) if sample.answered else []
     if faults:
         raise BadFile(*faults)
     return sample
+
+
+def _unknown_in(answered: SampleAnswered, agency: Agency, path: Path) -> list[str]:
+    units, sections = {unit.code for unit in agency.units}, {section.no for section in agency.form.sections}
+    faults = [
+        f"{path}: answered.contents[{i}].section: the form of {agency.code} has no section {content.section}"
+        for i, content in enumerate(answered.contents)
+        if content.section not in sections
+    ]
+    return faults + [
+        f"{path}: answered.feedback[{i}].unit: {agency.code} has no unit {feedback.unit}"
+        for i, feedback in enumerate(answered.feedback)
+        if feedback.unit not in units
+    ]

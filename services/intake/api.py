@@ -23,6 +23,7 @@ from kit.errors import Invalid
 from kit.web import current_trace
 from kit.web.middleware import address_of
 from kit.web.problems import PROBLEM_JSON, ProblemDocument
+from services.intake.documents import is_full
 from services.intake.forms import RegistrationInput, api_key
 from services.intake.ratelimits import FORM
 from services.intake.usecases import Intake, Receipt, register
@@ -41,6 +42,7 @@ class RegistrationAnswer(BaseModel):
     tracking_url: str = Field(description="Trang tra cứu: nhập mã vào biểu mẫu, không đặt mã vào địa chỉ")
     received_at: datetime
     late: bool = Field(description="Đến sau thời hạn đăng ký; Văn phòng Sở sẽ xem xét và thông báo")
+    full: bool = Field(description="Đến khi Hội nghị đã đủ chỗ; nội dung vẫn được trả lời, Văn phòng Sở sẽ báo việc bố trí chỗ")
 
 
 HEADER = {
@@ -192,5 +194,6 @@ def _answer(intake: Intake, agency: str, receipt: Receipt) -> Response:
         tracking_url=f"{intake.settings.public_url}/{agency}/tra-cuu",
         received_at=receipt.document["received_at"],
         late=receipt.document["late"],
+        full=is_full(receipt.document),
     )
     return Response(answer.model_dump_json(), 201 if receipt.created else 200, media_type="application/json")

@@ -79,6 +79,8 @@ HERE = Path(__file__).parent
 TEMPLATES = (HERE / "templates", *sorted(HERE.glob("*/templates")))
 _HELD_EVERY = 10.0
 """Seconds between counts of what is held."""
+_SEATS_EVERY = 5.0
+"""Seconds between counts of taken seats: a form that is sent within them may still be told that there is one."""
 _UNROUTED_CHECKS = 10
 """In the time after which an unrouted registration is published again."""
 _SWEEP_EVERY = 900.0
@@ -174,6 +176,7 @@ def bootstrap(
             _every(_SWEEP_EVERY, attachments.sweep),
             _every(_HELD_EVERY, lambda: keep_up(intake)),
             _every(_MEASURED_EVERY, lambda: measure(intake)),
+            _every(_SEATS_EVERY, projections.count_seats),
             intake.limits.run,
             *_mail_workers(mailroom, Leases(database, secrets.token_hex(8), LEASE_SECONDS)),
         ),

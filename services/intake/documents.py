@@ -6,6 +6,7 @@ The document: `_id`, `agency`, `case_number`, `plan`, `dialogue`, `channel`, `re
 - `payload_hash`  content of the request, to tell a repetition from another request under its key
 - `code_hash`     by which a tracking code finds it; the code itself is stored nowhere
 - `late`, `announced`  what was known of the dialogue at that moment, and so what the receipt says
+- `full`          only where true: no seat was free then, and the receipt says what that means
 - `files`, `participation`, `read_back`  only where given: attachments, in person or online, a call's content read back
 - `alike`         by which the counter finds who may have registered already; goes with `person` when that is erased
 - `unrouted`      since when routing has not shown it (promise 2); removed when it has
@@ -60,6 +61,7 @@ def registration_fields(
         "status": "received",
         "steps": [{"n": 1, "at": entry.received_at, "known_at": recorded_at, "state": "received"}],
         "late": placement.late,
+        **({"full": True} if placement.full else {}),
         "announced": _announced(plan, placement) | {"decide_by": decide_by},
         "unrouted": recorded_at,
     }
@@ -102,6 +104,11 @@ def letter_key(registration: UUID, kind: LetterKind) -> str:
 def letter_kind(document: Document) -> LetterKind:
     """The letter that answers a registration (D4)."""
     return LetterKind.LATE if document["late"] else LetterKind.RECEIPT
+
+
+def is_full(document: Mapping[str, Any]) -> bool:
+    """Whether no seat was free when it came."""
+    return bool(document.get("full"))
 
 
 def subject(document: Document, entry: Document) -> str:
@@ -187,6 +194,7 @@ def _letter_fields(document: Document, code: str) -> LetterFields:
         "channel": document["channel"],
         "sections": [s["title"] for s in document["sections"]],
         "code": code,
+        "full": is_full(document),
         **announced,
     }
     return (LateFields if document["late"] else ReceiptFields).model_validate(common)

@@ -37,10 +37,20 @@ _REQUESTS = UUID("0c6d6f0e-2d7b-5a53-9c5f-4f2a6b1c7d20")
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """A dialogue as it was announced. Without `starts_at` only its window is known, or nothing."""
+    """A dialogue as it was announced. Without `starts_at` only its window is known, or nothing.
+
+    `registered`: how many took a seat when last counted; only counted where the dialogue names its seats.
+    """
 
     id: str
     state: DialogueState
+    registered: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every seat of the room is taken (D4). Where all take part online, no room can be full."""
+        seats = self.state.capacity
+        return seats is not None and self.state.mode is not Mode.ONLINE and self.registered >= seats
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,11 @@ class Placement:
     @property
     def late(self) -> bool:
         return self.window is Window.CLOSED
+
+    @property
+    def full(self) -> bool:
+        """In time, for a room without a free seat as last counted: kept like any other, and told so. Late counts before full."""
+        return self.window is Window.OPEN and self.dialogue is not None and self.dialogue.is_full
 
 
 def place(plan: Plan, at: datetime, chosen: str | None = None) -> Placement:

@@ -343,7 +343,7 @@ def _choices(plan: Plan, now: datetime) -> tuple[tuple[str, str], ...]:
     found = [d for d in plan.dialogues if domain.window(plan, d, now) is Window.OPEN]
     if len(found) < 2:
         return ()
-    return tuple((d.id, f"Lần {d.state.ordinal}: {views.when(d.state)}") for d in found)
+    return tuple((d.id, f"Lần {d.state.ordinal}: {views.when(d.state)}{' (đã đủ chỗ)' if d.is_full else ''}") for d in found)
 
 
 def _printed(profile: Agency, year: int, today: date) -> dict[str, str]:

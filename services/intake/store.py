@@ -11,7 +11,7 @@ from pymongo import IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from contracts.envelope import Event
-from contracts.model import CaseState, DialogueState, PlanState, QuestionStateData
+from contracts.model import SEATLESS, CaseSource, CaseState, DialogueState, PlanState, QuestionStateData
 from kit.auth import STAFF_SPEC
 from kit.clock import local_date
 from kit.limits import SPEC as RATES
@@ -44,7 +44,7 @@ FEEDBACK = spec(
 COUNTERS = CollectionSpec("counters")
 PLANS = CollectionSpec("plans", (IndexModel([("agency", 1), ("year", -1)], name="by_agency"),))
 DIALOGUES = CollectionSpec("dialogues", (IndexModel([("agency", 1), ("plan", 1), ("ordinal", 1)], name="by_plan"),))
-CASES = CollectionSpec("cases")
+CASES = CollectionSpec("cases", (IndexModel([("agency", 1), ("state.dialogue", 1)], name="by_dialogue"),))
 QUESTIONS = CollectionSpec("questions", (IndexModel([("agency", 1), ("case", 1)], name="by_case"), *PUBLIC_ANSWERS))
 SPECS: tuple[CollectionSpec, ...] = (
     REGISTRATIONS,
@@ -163,13 +163,17 @@ class CaseNumbers:
 
 
 class Projections:
-    """Copies of routing's published states. An event older than what is held changes nothing."""
+    """Copies of routing's published states. An event older than what is held changes nothing.
+
+    How many seats of a dialogue are taken is counted apart (`count_seats`) and remembered, so that no request counts anything.
+    """
 
     def __init__(self, database: Database) -> None:
         self._plans: Collection = database[PLANS.name]
         self._dialogues: Collection = database[DIALOGUES.name]
         self._cases: Collection = database[CASES.name]
         self._questions: Collection = database[QUESTIONS.name]
+        self._registered: Mapping[str, int] = {}
 
     async def save_announcements(self, events: Sequence[Event[Any]]) -> None:
         """Take over plans and dialogues."""
@@ -197,8 +201,26 @@ class Projections:
         dialogues: dict[str, list[Dialogue]] = {}
         async for document in found:
             state = DialogueState.model_validate(document["state"])
-            dialogues.setdefault(document["plan"], []).append(Dialogue(document["_id"], state))
+            registered = self._registered.get(document["_id"], 0)
+            dialogues.setdefault(document["plan"], []).append(Dialogue(document["_id"], state, registered))
         return tuple(Plan(p["_id"], PlanState.model_validate(p["state"]), tuple(dialogues.get(p["_id"], ()))) for p in plans)
+
+    async def count_seats(self) -> None:
+        """Count anew how many take a seat, for each dialogue to come, of every agency, that names its seats; no further than they
+        go. Where none does, this is one small query.
+        """
+        limited = {"state.status": "scheduled", "state.capacity": {"$gt": 0}}
+        found = await self._dialogues.find(limited, {"agency": 1, "state.capacity": 1}).to_list(None)
+        self._registered = {d["_id"]: await self._seated(d["agency"], d["_id"], d["state"]["capacity"]) for d in found}
+
+    async def _seated(self, agency: str, dialogue: str, seats: int) -> int:
+        query = {
+            "agency": agency,
+            "state.dialogue": dialogue,
+            "state.source": {"$ne": CaseSource.WALK_IN},
+            "state.status": {"$nin": sorted(SEATLESS)},
+        }
+        return await self._cases.count_documents(query, limit=seats, hint="by_dialogue")
 
     async def case(self, agency: str, registration: UUID) -> CaseState | None:
         document = await self._cases.find_one({"_id": registration, "agency": agency})

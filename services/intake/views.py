@@ -30,6 +30,7 @@ from kit.web.rendering import format_phone
 from services.intake.after.domain import family, is_hidden, standing
 from services.intake.data_requests import domain as requests
 from services.intake.data_requests.domain import State
+from services.intake.documents import is_full
 from services.intake.domain import Dialogue, Plan, Submission, Window, folded, opening, window
 from services.intake.site.domain import Countdown, countdown, map_link
 
@@ -80,6 +81,8 @@ class DialogueView:
     cancelled: bool
     past: bool
     notice: PublicNotice | None
+    seats: int | None = None
+    full: bool = False
     map: str = ""
     countdown: Countdown | None = None
 
@@ -108,6 +111,8 @@ def dialogue_view(
         cancelled=state.status == "cancelled",
         past=_is_past(state, now),
         notice=state.notice if state.notice and state.notice.issued_on else None,
+        seats=state.capacity if state.mode is not Mode.ONLINE else None,
+        full=where is Window.OPEN and dialogue.is_full,
         map=map_link(state.place, contacts) if contacts else "",
         countdown=countdown(calendar, now, state.closes_at) if calendar and where is Window.OPEN else None,
     )
@@ -420,7 +425,10 @@ def stage_words(document: Document, case: CaseState | None) -> str:
         return "Dữ liệu cá nhân và nội dung của phiếu đã được xóa theo yêu cầu của Ông/Bà."
     if document["status"] == "withdrawn":
         return "Ông/Bà đã rút phiếu; phiếu không được xử lý tiếp."
-    return _STAGES.get(case.status if case else CaseStatus.LATE if document["late"] else CaseStatus.OPEN, "")
+    status = case.status if case else CaseStatus.LATE if document["late"] else CaseStatus.OPEN
+    if status is CaseStatus.OPEN and is_full(document):
+        return _STAGE_WITHOUT_SEAT
+    return _STAGES.get(status, "")
 
 
 _STAGES: Mapping[CaseStatus, str] = {
@@ -433,6 +441,10 @@ _STAGES: Mapping[CaseStatus, str] = {
     CaseStatus.ADMITTED: "Sở gửi giấy mời đến Ông/Bà.",
     CaseStatus.TO_FEEDBACK: "Sở trả lời Ông/Bà bằng văn bản; mã tra cứu không đổi.",
 }
+_STAGE_WITHOUT_SEAT = (
+    "Văn phòng Sở phân loại, chuyển từng nội dung đến đơn vị chuyên môn. Phiếu đến khi Hội nghị đã đủ chỗ: nội dung của Ông/Bà "
+    "vẫn được trả lời bằng văn bản; Văn phòng Sở xem xét việc bố trí chỗ và báo Ông/Bà."
+)
 STEPS: Mapping[str, str] = {
     "received": "Sở tiếp nhận phiếu",
     "amended": "Ông/Bà sửa nội dung",
@@ -534,12 +546,11 @@ def next_steps(document: Document) -> Sequence[str]:
     announced = document["announced"]
     meeting = Meeting.model_validate(announced["meeting"])
     due = announced["invitations_due"]
-    invited = f"chậm nhất ngày {format_date(date.fromisoformat(due))}" if due else "ngay khi ấn định ngày tổ chức"
-    return (
-        "Văn phòng Sở phân loại, chuyển từng nội dung đến đơn vị chuyên môn.",
-        f"Sở gửi giấy mời đến Ông/Bà {invited}.",
-        _held(meeting),
+    by = f"chậm nhất ngày {format_date(date.fromisoformat(due))}" if due else "ngay khi ấn định ngày tổ chức"
+    invited = (
+        f"Văn phòng Sở xem xét việc bố trí chỗ và báo Ông/Bà {by}." if is_full(document) else f"Sở gửi giấy mời đến Ông/Bà {by}."
     )
+    return ("Văn phòng Sở phân loại, chuyển từng nội dung đến đơn vị chuyên môn.", invited, _held(meeting))
 
 
 def _held(meeting: Meeting) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
-from uuid import uuid5
+from uuid import uuid4, uuid5
 
 import orjson
 import pytest
@@ -144,6 +144,53 @@ async def test_after_the_closing_it_is_kept_and_told_so(intake: Running) -> None
     assert letter.kind == "late"
     assert letter.fields["code"] == code_in(page.text)
     assert letter.fields["decide_by"]
+
+
+async def test_when_every_seat_is_taken_it_is_kept_and_told_so(intake: Running) -> None:
+    """By routing's cases alone: who withdrew or came late takes no seat, and another dialogue's do not count."""
+    states = [
+        (f"{PLAN}-1", CaseStatus.WITHDRAWN),
+        (f"{PLAN}-1", CaseStatus.LATE),
+        (f"{PLAN}-2", CaseStatus.OPEN),
+        (f"{PLAN}-1", CaseStatus.INVITED),
+    ]
+    cases = [
+        CaseState(case_number=f"SL-2026-{n:06d}", plan=PLAN, dialogue=of, source="registration", received_at=NOW, status=status)
+        for n, (of, status) in enumerate(states)
+    ]
+    await intake.announce((f"{PLAN}-1", dialogue(capacity=2)), sequence=2)
+    await intake.intake.projections.save_cases([_event("case.opened.v1", str(uuid4()), case) for case in cases])
+    await intake.intake.projections.count_seats()
+    await eventually(lambda: _says(intake, "<dt>Số chỗ</dt><dd>2<"))
+    first = await intake.client.post(FORM, data=web_form(phone="0912 345 679"))
+    assert "không bị loại" not in first.text
+
+    await intake.intake.projections.save_cases([_event("case.opened.v1", str(uuid4()), cases[-1])])
+    await intake.intake.projections.count_seats()
+    await eventually(lambda: _says(intake, "Đã đủ chỗ"))
+    assert "bố trí chỗ" in (await intake.client.get(FORM)).text
+    page = await intake.client.post(FORM, data=web_form(email="thu@nguoi-dan.example"))
+    assert page.status_code == 200
+    assert "không bị loại" in page.text
+    assert "Văn phòng Sở xem xét việc bố trí chỗ và báo Ông/Bà" in page.text
+
+    async def asked() -> bool:
+        return len(intake.published.of(topics.INTAKE_LETTERS)) == 2
+
+    await eventually(asked)
+    letters = [LetterState.model_validate(orjson.loads(value)["data"]) for _, value in intake.published.of(topics.INTAKE_LETTERS)]
+    assert {(letter.kind.value, letter.fields["full"]) for letter in letters} == {("receipt", False), ("receipt", True)}
+    tracked = await intake.client.post("/son-la/tra-cuu", data={"code": code_in(page.text)})
+    assert "Phiếu đến khi Hội nghị đã đủ chỗ" in tracked.text
+
+    await intake.announce((f"{PLAN}-1", dialogue(capacity=3)), sequence=3)  # a larger room
+    await intake.intake.projections.count_seats()
+    await eventually(lambda: _says(intake, "<dt>Số chỗ</dt><dd>3<"))
+    assert "bố trí chỗ" not in (await intake.client.get(FORM)).text
+
+
+async def _says(intake: Running, words: str) -> bool:
+    return words in (await intake.client.get(f"/son-la/doi-thoai/{PLAN}-1")).text
 
 
 async def test_s4_the_last_second_of_the_closing_minute_is_in_time(intake: Running) -> None:

@@ -1,5 +1,6 @@
 """From the office's act to everybody's eyes: published, found, taken back, erased; on real MongoDB."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -8,18 +9,25 @@ from uuid import UUID, uuid4
 import pytest
 import pytest_asyncio
 
-from contracts.envelope import Event, Payload
+from cli.answered import load_answered
+from contracts import topics
+from contracts.envelope import Event, Payload, decode
+from contracts.events import models
 from contracts.model import QuestionState, QuestionStateData
+from deploy.local.paths import ROOT
+from kit.agency import load_agencies
 from kit.auth import Role
 from kit.clock import TZ
+from kit.consumer import newest
+from kit.samples import load_sample
 from services.intake.site.domain import public_id, section_mark, terms, typed_pairs, year_mark
 from services.intake.site.store import CANDIDATES, PAGE
 from services.routing.questions import store, usecases
 from services.routing.questions.store import render_question
 from services.routing.questions.usecases import Outcome, OutcomeKind
-from tests.intake import NOW, Running, running_intake
+from tests.intake import NOW, Recorded, Running, running_intake
 from tests.integration.test_routing_desk import a_desk, clock, done
-from tests.routing import SCIENCE, SON_LA, acting, registration, take, with_dialogue
+from tests.routing import SCIENCE, SON_LA, acting, registration, running_routing, take, with_dialogue
 from tests.site import ANSWERS, answer_state
 from tests.site import SCIENCE as FIELD
 
@@ -91,6 +99,31 @@ async def test_the_office_publishes_and_everybody_reads_it_until_it_is_taken_bac
         await show(intake, question["_id"], gone, 3)
         assert (await intake.client.get(address)).status_code == 404
         assert "nhiệm vụ gồm những gì" not in (await intake.client.get("/son-la/hoi-dap?q=nhiem vu")).text
+
+
+async def test_the_samples_answers_are_public_and_loading_them_again_changes_nothing(mongodb_url: str) -> None:
+    """As `make up` loads them, before any service runs: by the same use cases, so that all that follows is as in life."""
+    wanted = load_sample(ROOT / "agencies", load_agencies(ROOT / "agencies")[SON_LA]).answered
+    assert wanted is not None
+    published = Recorded()
+    async with running_routing(mongodb_url) as routing, running_intake(mongodb_url, announced=False) as fresh:
+        await load_answered(routing.settings, fresh.intake.settings, NOW, publisher=published)
+        heard = {topic: [decode(value, models(topic)) for _, value in published.of(topic)] for topic in topics.TOPICS}
+        await fresh.intake.projections.save_questions(newest(heard[topics.QUESTIONS]))
+        page = (await fresh.client.get("/son-la/hoi-dap")).text
+        assert f"{len(wanted.contents) + len(wanted.feedback)} câu trả lời" in page
+        for content in (*wanted.contents, *wanted.feedback):
+            assert content.question in (await fresh.client.get("/son-la/hoi-dap", params={"q": content.question[:60]})).text
+        states = Counter(event.data.state for event in newest(heard[topics.QUESTIONS]))
+        assert states == {QuestionState.RESOLVED: len(wanted.contents), QuestionState.ANSWERED: len(wanted.feedback)}
+        assert not [event for event in heard[topics.CASES] if event.data.late]
+        reached = [letter.data.recipient.email for letter in heard[topics.ROUTING_LETTERS] + heard[topics.INTAKE_LETTERS]]
+        assert all(email == "" or email.endswith(".example") for email in reached)
+        assert (await fresh.client.get("/son-la/doi-thoai")).text.count("Đã tổ chức") >= 1
+
+        published.records.clear()
+        await load_answered(routing.settings, fresh.intake.settings, NOW + timedelta(days=40), publisher=published)
+        assert published.records == []
 
 
 async def test_an_older_event_does_not_bring_it_back(intake: Running) -> None:

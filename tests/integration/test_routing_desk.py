@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from contracts.envelope import Event
-from contracts.model import DeliveryState, LetterKind, Participation, QuestionState
+from contracts.model import DeliveryState, LetterKind, Participation, PlanState, QuestionState
 from kit.agency import Unit
 from kit.auth import COOKIE, READ_SEALED, Role, Session
 from kit.clock import TZ
@@ -24,6 +24,8 @@ from kit.outbox import Relay
 from services.routing.bootstrap import application
 from services.routing.calendars import day_off_entry
 from services.routing.context import Routing
+from services.routing.dialogues import usecases as dialogues
+from services.routing.dialogues.domain import Terms
 from services.routing.questions import afterwards, domain, store, usecases, words
 from services.routing.questions.states import Who
 from services.routing.questions.usecases import Outcome, OutcomeKind
@@ -673,3 +675,35 @@ async def test_before_seven_in_the_morning_a_unit_of_today_is_known(desk: Desk) 
     who = Who(frozenset({"office"}))
     await usecases.transfer(routing, acting(routing), who, question["_id"], "van-phong")
     assert asked == [date(2022, 4, 26)]
+
+
+async def test_the_office_names_the_seats_of_a_dialogue_and_reads_how_many_are_taken(mongodb_url: str) -> None:
+    async with a_desk(mongodb_url) as desk:
+        plan = PlanState(number="12/KH-SKHCN", year=2022, title="Kế hoạch đối thoại")
+        plan_id = await dialogues.publish_plan(desk.routing, acting(desk.routing), plan)
+        terms = Terms(starts_at=datetime(2022, 5, 11, 8, 0, tzinfo=TZ), place="Hội trường")
+        dialogue = await dialogues.add_dialogue(desk.routing, acting(desk.routing), plan_id, 1, terms)
+        for _ in range(2):
+            await take(desk.routing, registration(SCIENCE))
+        office, page = desk.browser(Role.OFFICE), f"{DESK}doi-thoai/{dialogue}"
+        assert "2 / không giới hạn" in (await office.get(page)).text
+        said = {
+            "starts_on": "2022-05-11",
+            "starts_time": "08:00",
+            "place": "Hội trường",
+            "mode": "in_person",
+            "reason": "hội trường",
+        }
+        for wrong in ("0", "-1", "nhiều", "10001"):
+            refused = await office.post(f"{page}/sua", **said, capacity=wrong)
+            assert refused.status_code == 422, wrong
+            assert 'id="loi-capacity"' in refused.text, wrong
+        assert (await office.post(f"{page}/sua", **said, capacity="2")).status_code == 303
+        shown = (await office.get(page)).text
+        assert "2 / 2" in shown
+        assert "Số đăng ký vượt số chỗ" not in shown
+        await take(desk.routing, registration(SCIENCE))
+        assert "Số đăng ký vượt số chỗ" in (await office.get(page)).text
+        assert 'value="2"' in (await office.get(f"{page}/sua")).text
+        assert (await office.post(f"{page}/sua", **said, capacity="")).status_code == 303
+        assert "3 / không giới hạn" in (await office.get(page)).text

@@ -1,5 +1,6 @@
 """When one may register, where a registration goes, and what a form must hold (D1–D4, S4)."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -106,6 +107,30 @@ def test_a_cancelled_or_held_dialogue_takes_none() -> None:
     assert place(cancelled, at("2021-11-01T08:00")).dialogue is cancelled.dialogues[1]
     held = plan(dialogue(1, status="held", starts_at=at("2021-11-26T14:00")))
     assert place(held, at("2021-11-27T08:00")).late
+
+
+@pytest.mark.parametrize(
+    ("changes", "registered", "full"),
+    [
+        ({}, 5_000, False),  # no seats named: no limit
+        ({"capacity": 60}, 59, False),
+        ({"capacity": 60}, 60, True),
+        ({"capacity": 60, "mode": Mode.HYBRID}, 60, True),
+        ({"capacity": 60, "mode": Mode.ONLINE}, 60, False),  # no room, no seats
+        ({"capacity": 60, "opens_at": at("2021-11-02T08:00")}, 60, False),  # not open yet
+        ({"capacity": 60, "closes_at": at("2021-10-31T17:30")}, 60, False),  # late says more than full
+    ],
+)
+def test_a_full_dialogue_still_takes_registrations_and_says_so(changes: dict[str, object], registered: int, full: bool) -> None:
+    only = plan(replace(dialogue(1, **changes), registered=registered))
+    placed = place(only, at("2021-11-01T08:00"))
+    assert (placed.full, placed.dialogue) == (full, only.dialogues[0])
+
+
+def test_the_next_dialogue_is_not_taken_because_the_first_is_full() -> None:
+    both = plan(replace(dialogue(1, capacity=1), registered=1), dialogue(2))
+    assert place(both, at("2021-11-01T08:00")).dialogue is both.dialogues[0]
+    assert not place(both, at("2021-11-01T08:00"), "p-2").full
 
 
 def test_case_number_has_the_year_of_the_day_of_receipt_in_vietnam() -> None:

@@ -106,6 +106,17 @@ async def test_every_kind_becomes_a_mail(kind: LetterKind) -> None:
     assert [part.get_filename() for part in message.iter_attachments()][-1] == "giay-moi.pdf"
 
 
+async def test_a_receipt_says_what_a_full_dialogue_means() -> None:
+    fields = FIELDS[LetterKind.RECEIPT].model_copy(update={"full": True})
+    _, message = await composed(letter(LetterKind.RECEIPT, fields=fields.sent()))
+    text = body(message, "plain")
+    assert "không bị loại" in text.replace("*", "")
+    assert "(2) Văn phòng Sở báo Ông/Bà việc bố trí chỗ ngay khi" in text
+    assert "giấy mời" not in text
+    _, usual = await composed(letter(LetterKind.RECEIPT))
+    assert "bố trí chỗ" not in body(usual, "plain")
+
+
 def row_of_id(message: EmailMessage) -> str:
     return str(message["Message-ID"]).strip("<>").split("@")[0]
 

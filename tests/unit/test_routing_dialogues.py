@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.sample import moved
-from contracts.model import ConclusionItem, Mode, QuestionState
+from contracts.model import SEATLESS, CaseStatus, ConclusionItem, Mode, QuestionState
 from deploy.local.paths import ROOT
 from kit.acting import Acting
 from kit.agency import load_agencies
@@ -107,6 +107,8 @@ def test_chair_or_closing_alone_is_nobodys_letter() -> None:
         (DATED.model_copy(update={"closes_at": at(2022, 5, 11, 8)}), "closes_at"),
         (DATED.model_copy(update={"online_link": "http://hop.example"}), "online_link"),
         (DATED.model_copy(update={"starts_at": at(2022, 4, 4, 8)}), "starts_at"),
+        (DATED.model_copy(update={"capacity": 0}), "capacity"),
+        (DATED.model_copy(update={"capacity": 10_001}), "capacity"),
         (Terms(place="Hội trường"), "starts_at"),
     ],
 )
@@ -114,6 +116,24 @@ def test_terms_that_cannot_be_are_refused_at_their_field(terms: Terms, field: st
     with pytest.raises(Invalid) as refused:
         changed(dialogue(DATED), domain.change_dialogue(acting(), terms, "đổi", CALENDAR, SON_LA))
     assert list(refused.value.errors) == [field]
+
+
+def test_seats_are_named_later_too_and_are_nobodys_letter() -> None:
+    before = dialogue(DATED)
+    del before["capacity"]  # as an older version left it
+    after = changed(
+        before, domain.change_dialogue(acting(), DATED.model_copy(update={"capacity": 60}), "hội trường", CALENDAR, SON_LA)
+    )
+    assert domain.state_of(after).capacity == 60
+    assert after["fanouts"] == []
+
+
+def test_who_takes_a_seat() -> None:
+    cases = [{"source": "registration", "status": status} for status in CaseStatus] + [
+        {"source": "walk_in", "status": "attended"}
+    ]
+    assert agenda.seated(cases) == len(CaseStatus) - len(SEATLESS)
+    assert agenda.seated([{"source": "registration", "status": "late"}]) == 0
 
 
 def test_the_closing_minute_is_still_in_time() -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 from xml.etree import ElementTree
@@ -211,6 +212,35 @@ async def test_a_late_dialogue_says_what_happens_to_the_form(path: str) -> None:
         page = (await client.get(f"/son-la/{path}")).text
     assert "không bị loại" in page
     assert "phản ánh, kiến nghị và trả lời bằng văn bản" in page
+
+
+FULL_PAGES = ["", f"doi-thoai/{PLAN}-1", f"ke-hoach/{PLAN}", "doi-thoai", f"dang-ky/{PLAN}"]
+
+
+@pytest.mark.parametrize("path", FULL_PAGES)
+@pytest.mark.parametrize("registered", [59, 60])
+async def test_a_full_dialogue_says_what_happens_to_the_form(path: str, registered: int) -> None:
+    only = sample_plans()[0]
+    first = only.dialogues[0]
+    seats = replace(first, state=first.state.model_copy(update={"capacity": 60}), registered=registered)
+    app, _ = public_site(plans=[replace(only, dialogues=(seats,))])
+    async with visitor(app) as client:
+        page = (await client.get(f"/son-la/{path}")).text
+    assert ("không bị loại" in page, "bố trí chỗ" in page) == (registered == 60, registered == 60)
+    assert "action=" in page or f'href="/son-la/dang-ky/{PLAN}"' in page, "one may register all the same"
+    if path == f"doi-thoai/{PLAN}-1":
+        assert "<dt>Số chỗ</dt><dd>60" in page
+
+
+async def test_of_several_dialogues_the_full_one_is_marked_where_one_chooses() -> None:
+    this = sample_plans()[0]
+    first = replace(this.dialogues[0], state=this.dialogues[0].state.model_copy(update={"capacity": 1}), registered=1)
+    app, _ = public_site(plans=[replace(this, dialogues=(first, this.dialogues[1]))])
+    async with visitor(app) as client:
+        page = (await client.get(f"/son-la/dang-ky/{PLAN}")).text
+    marked = [option for option in re.findall(r"<option[^>]*>([^<]*)</option>", page) if "(đã đủ chỗ)" in option]
+    assert len(marked) == 1
+    assert marked[0].startswith("Lần 1")
 
 
 async def test_contacts_name_everything_a_person_needs(site: httpx.AsyncClient) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from contracts.model import CaseStatus, QuestionState
+from contracts.model import SEATLESS, CaseSource, CaseStatus, QuestionState
 from kit.mongo import Document
 
 TO_INVITE = frozenset({CaseStatus.OPEN, CaseStatus.ADMITTED})
@@ -61,6 +61,11 @@ def is_at_meeting(case: Document) -> bool:
     if case["status"] == CaseStatus.CLOSED:
         return case["source"] == "walk_in" or case["invitation_number"] is not None
     return CaseStatus(case["status"]) in AT_MEETING
+
+
+def seated(cases: Iterable[Document]) -> int:
+    """Registrations that take a seat in the room; who comes unregistered is no part of them (D10). Intake counts so too."""
+    return sum(case["source"] != CaseSource.WALK_IN and CaseStatus(case["status"]) not in SEATLESS for case in cases)
 
 
 def is_joint(question: Document, dialogue: Document) -> bool:

@@ -28,6 +28,7 @@ from kit.outbox import Act, Change, Decide, step
 Document = dict[str, Any]
 
 SCHEDULED, CANCELLED, HELD = "scheduled", "cancelled", "held"
+MOST_SEATS = 10_000
 _TOLD = frozenset({"starts_at", "place", "mode", "online_link"})
 """A change of any of these reaches everybody who registered (D9)."""
 
@@ -43,6 +44,8 @@ class Terms(BaseModel):
     opens_at: AwareDatetime | None = None
     closes_at: AwareDatetime | None = None
     place: str = ""
+    capacity: int | None = None
+    """Seats in the room; None: no limit. Nobody is refused by it (docs/decisions/0019)."""
     mode: Mode = Mode.IN_PERSON
     online_link: str = ""
     chair: str = ""
@@ -129,7 +132,7 @@ def new_dialogue(
 
 
 def change_dialogue(acting: Acting, terms: Terms, reason: str, calendar: WorkCalendar, rules: BackPlanRules) -> Decide:
-    """Fix or change date, place, mode, link, opening, closing, chair: a dated act; who registered is told (D1, D9)."""
+    """Fix or change date, place, seats, mode, link, opening, closing, chair: a dated act; who registered is told (D1, D9)."""
     _require_reason(reason)
     _check(terms)
 
@@ -294,7 +297,8 @@ def is_done(document: Document, name: str) -> bool:
 
 
 def terms_of(document: Document) -> Terms:
-    return Terms.model_validate({name: document[name] for name in Terms.model_fields})
+    # What a dialogue of an older version does not have is not fixed.
+    return Terms.model_validate({name: document[name] for name in Terms.model_fields if name in document})
 
 
 def state_of(document: Document) -> DialogueState:
@@ -331,6 +335,8 @@ def _check(terms: Terms) -> None:
         errors["window_to"] = "Ngày cuối phải từ ngày đầu trở đi"
     if terms.starts_at and terms.mode is Mode.IN_PERSON and not terms.place.strip():
         errors["place"] = "Xin nhập địa điểm"
+    if terms.capacity is not None and not 1 <= terms.capacity <= MOST_SEATS:
+        errors["capacity"] = f"Số chỗ là một số từ 1 đến {MOST_SEATS}; để trống nếu không giới hạn"
     if terms.online_link and not terms.online_link.startswith("https://"):
         errors["online_link"] = "Đường dẫn phải bắt đầu bằng https://"
     if errors:

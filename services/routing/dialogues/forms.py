@@ -64,6 +64,7 @@ class TermsForm(Input):
     closes_on: FormDate | None = None
     closes_time: FormTime | None = None
     place: Text = ""
+    capacity: int | None = None
     mode: Mode = Mode.IN_PERSON
     online_link: Line = ""
     chair: Line = ""
@@ -78,6 +79,7 @@ class TermsForm(Input):
             opens_at=start_of_day(self.opens_on) if self.opens_on else None,
             closes_at=_moment("closes", self.closes_on, self.closes_time),
             place=self.place,
+            capacity=self.capacity,
             mode=self.mode,
             online_link=self.online_link,
             chair=self.chair,
@@ -277,6 +279,7 @@ def terms_values(document: Document) -> dict[str, str]:
         "closes_on": _day(document["closes_at"]),
         "closes_time": _hour(document["closes_at"]),
         "place": document["place"],
+        "capacity": str(document.get("capacity") or ""),
         "mode": document["mode"],
         "online_link": document["online_link"],
         "chair": document["chair"],

@@ -216,6 +216,7 @@ async def _overview(desk: Desk, dialogue: Document) -> dict[str, Any]:
     spoken = [q for q in questions if agenda.is_spoken(q, dialogue)]
     return {
         "registrations": sum(case["source"] != "walk_in" for case in cases),
+        "seated": agenda.seated(cases),
         "late_cases": sum(case["status"] == CaseStatus.LATE for case in cases),
         "to_invite": len(agenda.missed(dialogue, cases, questions)),
         "attendance": agenda.attendance(cases),
