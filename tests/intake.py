@@ -1,6 +1,5 @@
 """What the tests of intake share: an application of its own on a real database, plans, and forms filled in."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,6 @@ from uuid import uuid4
 import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
-from pymongo.errors import PyMongoError
 
 from contracts.envelope import Event, Payload
 from contracts.events import CATALOGUE
@@ -23,6 +21,7 @@ from services.intake.bootstrap import bootstrap
 from services.intake.settings import IntakeSettings
 from services.intake.store import SPECS
 from services.intake.usecases import Intake
+from tests.databases import lent
 
 NOW = datetime(2026, 3, 10, 2, 30, tzinfo=UTC)
 PLAN = "son-la-2026"
@@ -130,34 +129,26 @@ async def running_intake(
     mongodb_url: str, *, kafka_bootstrap: str | None = None, announced: bool = True, **settings: Any
 ) -> AsyncIterator[Running]:
     """Intake with a database of its own. Without Kafka its consumers keep trying, as they do in life, and `published` records."""
-    prefix = f"intake_{uuid4().hex[:8]}"
-    values = IntakeSettings(
-        session_secret=SecretStr("s" * 40),
-        code_secret=SecretStr("c" * 40),
-        session_secure=False,
-        mongodb_url=mongodb_url,
-        mongodb_prefix=prefix,
-        kafka_bootstrap=kafka_bootstrap or "127.0.0.1:1",
-        kafka_group_prefix=prefix,
-        log_level="ERROR",
-        **settings,
-    )
-    owner = mongo.connect(mongodb_url, driver="pymongo", timeout_ms=10_000)
-    await mongo.apply(owner[f"{prefix}_intake"], [*SPECS, deadletters.SPEC])
-    clock, published = Hand(), Recorded()
-    app, service, intake = bootstrap(values, clock=clock, publisher=None if kafka_bootstrap else published)
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://intake") as client:
-        running = Running(app, intake, client, published, clock, service.database)
-        if announced:
-            await running.announce((PLAN, plan()), (f"{PLAN}-1", dialogue()))
-        try:
+    async with lent(mongodb_url, "intake", [*SPECS, deadletters.SPEC]) as prefix:
+        values = IntakeSettings(
+            session_secret=SecretStr("s" * 40),
+            code_secret=SecretStr("c" * 40),
+            session_secure=False,
+            mongodb_url=mongodb_url,
+            mongodb_prefix=prefix,
+            kafka_bootstrap=kafka_bootstrap or "127.0.0.1:1",
+            kafka_group_prefix=uuid4().hex,
+            log_level="ERROR",
+            **settings,
+        )
+        clock, published = Hand(), Recorded()
+        app, service, intake = bootstrap(values, clock=clock, publisher=None if kafka_bootstrap else published)
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://intake") as client:
+            running = Running(app, intake, client, published, clock, service.database)
+            if announced:
+                await running.announce((PLAN, plan()), (f"{PLAN}-1", dialogue()))
             yield running
-        finally:
-            with contextlib.suppress(PyMongoError, TimeoutError):
-                async with asyncio.timeout(2):  # a test may have stopped the database
-                    await owner.drop_database(f"{prefix}_intake")
-            await mongo.close(owner)
 
 
 def keys(count: int) -> Sequence[str]:

@@ -29,6 +29,7 @@ from services.routing.context import Routing
 from services.routing.questions import intake
 from services.routing.settings import RoutingSettings
 from services.routing.store import SPECS
+from tests.databases import lent
 
 SON_LA = "son-la"
 BAC_KAN = "bac-kan"
@@ -73,20 +74,19 @@ async def running_routing(mongodb_url: str, *, now: datetime = NOW, **settings: 
 @asynccontextmanager
 async def running(mongodb_url: str, *, now: datetime = NOW, **settings: Any) -> AsyncIterator[tuple[Routing, Service]]:
     """The same with its service, from which the pages are made."""
-    chosen = RoutingSettings(
-        mongodb_url=mongodb_url,
-        mongodb_prefix=f"test_{uuid4().hex[:12]}",
-        agencies_dir=ROOT / "agencies",
-        session_secret="s" * 40,
-        **settings,
-    )
-    routing, service = bootstrap(chosen, clock=FrozenClock(now), publisher=Remembering())
-    await mongo.apply(routing.database, SPECS)
-    try:
-        yield routing, service
-    finally:
-        await service.client.drop_database(routing.database.name)
-        await mongo.close(service.client)
+    async with lent(mongodb_url, "routing", SPECS) as prefix:
+        chosen = RoutingSettings(
+            mongodb_url=mongodb_url,
+            mongodb_prefix=prefix,
+            agencies_dir=ROOT / "agencies",
+            session_secret="s" * 40,
+            **settings,
+        )
+        routing, service = bootstrap(chosen, clock=FrozenClock(now), publisher=Remembering())
+        try:
+            yield routing, service
+        finally:
+            await mongo.close(service.client)
 
 
 async def with_dialogue(

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -77,7 +78,8 @@ async def judge(page: Page) -> list[str]:
     """What is wrong with the page as it is; afterwards it is as it was."""
     size = page.viewport_size
     await page.set_viewport_size(DESK)
-    await page.evaluate(AXE_SCRIPT)
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(AXE_SCRIPT)
     found: list[str] = await page.evaluate(COMPLAINTS)
     found += await _axe(page, _ALL_RULES)
     found += await page.evaluate(_WITH_LARGE_LETTERS)
@@ -147,26 +149,31 @@ class Judged:
         return "\n".join([*pages, *titles])
 
     async def _context(self, who: str) -> BrowserContext:
-        context = await self.browser.new_context(locale="vi-VN", reduced_motion="reduce")
+        context = await self.browser.new_context(locale="vi-VN", reduced_motion="reduce", viewport=DESK)
         context.set_default_timeout(15_000)
+        await context.add_init_script(AXE_SCRIPT)
         await context.add_cookies(self.sessions.get(who, []))
         return context
 
     async def _each(self, visits: Iterable[tuple[Found, BrowserContext, Callable[[Page], Awaitable[None]]]]) -> None:
-        """All visits, a few at a time; one that cannot be made is a complaint about its page."""
+        """All visits, a few at a time, in windows that are used again; one that cannot be made is a complaint about its page."""
         turns = asyncio.Semaphore(_AT_ONCE)
+        idle: defaultdict[BrowserContext, list[Page]] = defaultdict(list)
 
         async def visit(one: Found, context: BrowserContext, look: Callable[[Page], Awaitable[None]]) -> None:
             async with turns:
-                page = await context.new_page()
+                page = idle[context].pop() if idle[context] else await context.new_page()
                 try:
                     await look(page)
                 except Error as error:
                     self.complaints.setdefault(one.address, []).append(f"cannot be looked at: {error}")
-                finally:
                     await page.close()
+                else:
+                    idle[context].append(page)
 
         await asyncio.gather(*(visit(*one) for one in visits))
+        for page in (page for pages in idle.values() for page in pages):
+            await page.close()
 
     async def _judge(self, page: Page, name: str, status: int) -> None:
         found = await judge(page)

@@ -4,20 +4,20 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-import uvicorn
-from playwright.async_api import Browser, FilePayload, Page, async_playwright, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
 
 from services.intake.surveys.domain import Point
 from services.intake.surveys.store import POINTS, PointStore
+from tests.browser.visiting import ELSEWHERE
 from tests.intake import NOW, PLAN, Running, running_intake
+from tests.stack import served
 from tests.unit.test_attachments import PDF_BYTES
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
-ELSEWHERE = "so-khcn.example"
-"""A name that leads here, but not by https: browsers compute nothing for such a page."""
 
 
 @dataclass
@@ -36,24 +36,8 @@ class Site:
 
 @pytest_asyncio.fixture(scope="module")
 async def site(mongodb_url: str) -> AsyncIterator[Site]:
-    async with running_intake(mongodb_url, proof_cost=10) as intake:
-        server = uvicorn.Server(uvicorn.Config(intake.app, port=0, lifespan="off", log_config=None))
-        serving = asyncio.create_task(server.serve())
-        async with asyncio.timeout(20):
-            while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
-                await asyncio.sleep(0.02)
-        yield Site(intake, server.servers[0].sockets[0].getsockname()[1])
-        server.should_exit = True
-        await serving
-
-
-@pytest_asyncio.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        args = ["--no-sandbox", "--disable-gpu", f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1"]
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=args)
-        yield browser
-        await browser.close()
+    async with running_intake(mongodb_url, proof_cost=10) as intake, served(intake.app) as address:
+        yield Site(intake, urlsplit(address).port or 0)
 
 
 @pytest_asyncio.fixture

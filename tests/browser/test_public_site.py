@@ -1,15 +1,14 @@
 """The public site in a real browser, on sample data: a phone without JavaScript, and what JavaScript adds to the form."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-import uvicorn
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 from tests.browser.visiting import Visitor
 from tests.site import ANSWERS, PLAN, public_site
+from tests.stack import served
 from tests.unit.test_site_pages import PAGES
 
 pytestmark = [pytest.mark.browser]
@@ -19,22 +18,8 @@ pytestmark = [pytest.mark.browser]
 async def site() -> AsyncIterator[str]:
     """The address of intake on sample data."""
     app, _ = public_site()
-    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None))
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(20):
-        while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
-            await asyncio.sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    await serving
-
-
-@pytest_asyncio.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        await browser.close()
+    async with served(app) as address:
+        yield address
 
 
 async def test_every_page_is_in_order_on_a_phone_without_javascript(site: str, browser: Browser) -> None:

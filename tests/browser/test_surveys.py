@@ -1,14 +1,12 @@
 """The survey in a real browser without JavaScript, with the keyboard alone, on a phone and at a desk."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-import uvicorn
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 from pydantic import SecretStr
 
 from kit.surveylinks import SurveyLinks
@@ -16,6 +14,7 @@ from services.intake.surveys.domain import Point
 from services.intake.surveys.store import POINTS, PointStore
 from tests.browser.visiting import Visitor, assert_nothing_personal
 from tests.intake import NOW, Running, running_intake
+from tests.stack import served
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
 WORDS = "Bàn viết hơi thấp"
@@ -29,22 +28,8 @@ async def intake(mongodb_url: str) -> AsyncIterator[Running]:
 
 @pytest_asyncio.fixture(scope="module")
 async def site(intake: Running) -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(intake.app, port=0, lifespan="off", log_config=None))
-    serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(20):
-        while not server.started:  # noqa: ASYNC110 - uvicorn offers no event to wait for
-            await asyncio.sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    await serving
-
-
-@pytest_asyncio.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        await browser.close()
+    async with served(intake.app) as address:
+        yield address
 
 
 async def _press(person: Visitor, *keys: str) -> None:

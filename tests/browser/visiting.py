@@ -11,6 +11,8 @@ from kit.auth import COOKIE, Expired, Session, SessionCodec
 
 PHONE = 360
 """Width of a small phone, in CSS pixels."""
+ELSEWHERE = "so-khcn.example"
+"""A name that leads here, but not by https: browsers compute nothing for such a page."""
 
 # Each complaint names what is wrong and where; an empty list is a good page.
 COMPLAINTS = """() => {

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from pymongo.errors import AutoReconnect
@@ -27,6 +26,7 @@ from services.notify.sender import OutcomeWriter
 from services.notify.settings import NotifySettings
 from services.notify.smtp import SmtpTransport
 from services.notify.store import LEDGER, SPECS, Filters, Reader
+from tests.databases import lent
 from tests.intake import Hand, Recorded
 from tests.notify import CASE, CODE, CUT, NOW, PERSON, Misbehaving, asked, file_ref, letter, mail_server
 
@@ -81,11 +81,12 @@ class Post:
 @pytest.fixture
 async def post(mongodb_url: str) -> AsyncIterator[Post]:
     server, clock, published = Misbehaving(), Hand(), Recorded()
-    async with mail_server(server) as port:
+    specs = [*SPECS, deadletters.SPEC]
+    async with mail_server(server) as port, lent(mongodb_url, "notify", specs) as prefix:
         settings = NotifySettings(
             session_secret="s" * 40,
             mongodb_url=mongodb_url,
-            mongodb_prefix=f"t{uuid4().hex[:12]}",
+            mongodb_prefix=prefix,
             smtp_port=port,
             smtp_tls="none",
             smtp_sender="doi-thoai@so-khcn.example",
@@ -94,10 +95,7 @@ async def post(mongodb_url: str) -> AsyncIterator[Post]:
             fonts_dir=str(FONTS),
         )
         notify = bootstrap(settings, clock=clock, publisher=published)
-        database = notify.service.database
-        await mongo.apply(database, [*SPECS, deadletters.SPEC])
-        yield Post(notify, server, settings, clock, database, published)
-        await notify.service.client.drop_database(database.name)
+        yield Post(notify, server, settings, clock, notify.service.database, published)
         await mongo.close(notify.service.client)
 
 

@@ -26,6 +26,7 @@ from services.notify.bootstrap import Notify, bootstrap
 from services.notify.domain import State, row_id
 from services.notify.settings import NotifySettings
 from services.notify.store import LEDGER, OPENINGS, SPECS
+from tests.databases import lent
 from tests.intake import Hand, Recorded
 from tests.notify import CASE, CODE, NOW, PERSON, Misbehaving, asked, file_ref, letter, mail_server
 from tests.waiting import eventually
@@ -167,14 +168,13 @@ class Desk:
 
 @pytest.fixture
 async def desk(mongodb_url: str) -> AsyncIterator[Desk]:
-    notify = bootstrap(settings(mongodb_url), clock=Hand(), publisher=Recorded())
-    database = await prepared(notify)
-    cookie = SessionCodec(notify.service.settings.session_secret).encode(OFFICE, NOW)
-    transport = httpx.ASGITransport(app=notify.app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://notify", cookies={COOKIE: cookie}) as client:
-        yield Desk(notify, client, database)
-    await notify.service.client.drop_database(database.name)
-    await mongo.close(notify.service.client)
+    async with lent(mongodb_url, "notify", [*SPECS, deadletters.SPEC]) as prefix:
+        notify = bootstrap(settings(mongodb_url, mongodb_prefix=prefix), clock=Hand(), publisher=Recorded())
+        cookie = SessionCodec(notify.service.settings.session_secret).encode(OFFICE, NOW)
+        transport = httpx.ASGITransport(app=notify.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://notify", cookies={COOKIE: cookie}) as client:
+            yield Desk(notify, client, notify.service.database)
+        await mongo.close(notify.service.client)
 
 
 async def test_the_overview_counts_what_waits(desk: Desk) -> None:

@@ -3,15 +3,16 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from io import BytesIO
-from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from openpyxl import load_workbook
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
@@ -34,6 +35,7 @@ from services.reporting.report import build
 from services.reporting.settings import ReportingSettings
 from services.reporting.store import SPECS, Buckets, Facts
 from services.reporting.usecases import STALENESS, Drawn, Reporting, draw, keep_sums, listing, record
+from tests.databases import lent
 from tests.unit.reporting_events import at, ident, question
 from tests.unit.s5 import CASES, DIALOGUE, QUESTIONS
 from tests.waiting import eventually
@@ -48,7 +50,6 @@ _TYPES: dict[type[Payload], str] = {
     QuestionFigures: "question.created.v1",
     DialogueState: "dialogue.held.v1",
 }
-_names = count()
 
 
 def event(subject: str | UUID, state: Any, sequence: int | None = None, agency: str = AGENCY) -> Event[Any]:
@@ -79,31 +80,24 @@ def _versions(state: Any) -> list[Any]:
 
 @pytest.fixture(params=["motor", "pymongo"])
 async def reporting(mongodb_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Reporting]:
-    async with _reporting(mongodb_url, driver=request.param) as made:
+    async with _reporting(mongodb_url, driver=request.param) as (_, made):
         yield made
 
 
 def _settings(mongodb_url: str, **more: Any) -> ReportingSettings:
     return ReportingSettings(
         session_secret=SecretStr(SECRET), session_secure=False, mongodb_url=mongodb_url,
-        mongodb_prefix=f"reporting{next(_names)}", agencies_dir=Path("agencies"), **more,
+        agencies_dir=Path("agencies"), **more,
     )  # fmt: skip
 
 
-class _reporting:  # noqa: N801 - reads as a function
+@asynccontextmanager
+async def _reporting(mongodb_url: str, driver: str = "motor") -> AsyncIterator[tuple[FastAPI, Reporting]]:
     """Reporting with a database of its own; nothing runs in the background."""
-
-    def __init__(self, mongodb_url: str, driver: str = "motor") -> None:
-        self._settings = _settings(mongodb_url, store_driver=driver)
-
-    async def __aenter__(self) -> Reporting:
-        self.app, self._service, made = bootstrap(self._settings)
-        await mongo.apply(self._service.database, SPECS)
-        return made
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._service.client.drop_database(self._service.database.name)
-        await mongo.close(self._service.client)
+    async with lent(mongodb_url, "reporting", SPECS) as prefix:
+        app, service, made = bootstrap(_settings(mongodb_url, mongodb_prefix=prefix, store_driver=driver))
+        yield app, made
+        await mongo.close(service.client)
 
 
 async def _sum_up(reporting: Reporting) -> None:
@@ -303,11 +297,10 @@ async def _client(app: Any, *roles: Role, agency: str = AGENCY) -> httpx.AsyncCl
 
 @pytest.fixture
 async def site(mongodb_url: str) -> AsyncIterator[Any]:
-    made = _reporting(mongodb_url)
-    async with made as reporting:
+    async with _reporting(mongodb_url) as (app, reporting):
         await record(reporting, recorded(s5_events()))
         await _sum_up(reporting)
-        yield made.app
+        yield app
 
 
 async def test_pages_for_staff(site: Any) -> None:
@@ -362,7 +355,12 @@ async def test_the_public_page_needs_no_sign_in_and_names_no_case(site: Any) -> 
 async def running(mongodb_url: str, kafka_bootstrap: str) -> AsyncIterator[tuple[Reporting, Database, KafkaPublisher]]:
     """The whole service on real topics."""
     await create_topics(kafka_bootstrap, topics.TOPICS)
-    settings = _settings(mongodb_url, kafka_bootstrap=kafka_bootstrap, kafka_group_prefix=f"g{uuid4().hex}")
+    settings = _settings(
+        mongodb_url,
+        kafka_bootstrap=kafka_bootstrap,
+        kafka_group_prefix=f"g{uuid4().hex}",
+        mongodb_prefix=f"reporting{uuid4().hex[:8]}",
+    )
     _app, service, reporting = bootstrap(settings)
     await mongo.apply(service.database, service.all_specs())
     publisher = KafkaPublisher(kafka_bootstrap)
