@@ -16,7 +16,9 @@ from tests.faults.watching import Watcher
 from tests.waiting import eventually
 
 EVERY = 2.0
-_NOT_NOW = (UnexpectedAnswer, httpx.HTTPError, PyMongoError)
+PATIENCE = 10.0
+"""Seconds for a query: one that a fault met may never end by itself."""
+_NOT_NOW = (UnexpectedAnswer, httpx.HTTPError, PyMongoError, TimeoutError)
 _DONE = "Đã chuyển để phân loại"
 
 
@@ -65,7 +67,9 @@ class Office:
     async def _let_go(self, agency: str, forms: Sequence[Sent]) -> None:
         # What an earlier press let go without an answer is not held any more.
         query = {"agency": agency, "case_number": {"$in": [sent.case_number for sent in forms]}}
-        if held := [row["_id"] for row in await self._watcher.rows("intake", "held", query)]:
+        async with asyncio.timeout(PATIENCE):
+            held = [row["_id"] for row in await self._watcher.rows("intake", "held", query, fields=["_id"])]
+        if held:
             await asyncio.to_thread(self._press, agency, held)
         for sent in forms:
             self._load.note_released(sent)
