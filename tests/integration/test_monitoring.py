@@ -42,7 +42,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prom
 async def _use(stack: FaultStack) -> None:
     """Some registrations, and a record that nobody can read."""
     watcher = Watcher(stack.mongodb_url, stack.kafka_bootstrap)
-    load = await new_load(stack, watcher)
+    load = await new_load(stack, watcher, mixed=False)
     running = asyncio.create_task(load.run(5))
     await _send(stack, CASES.name, b"no event")
     await asyncio.sleep(8)
