@@ -44,8 +44,12 @@ class RegistrationFigures(Payload):
 
 
 class Contact(Payload):
-    """Of a registration what notify needs: whom letters go to, once that was corrected. No texts, no files."""
+    """Of a registration what notify needs: whom letters go to, once that was corrected. No texts, no files.
 
+    Its number tells that it is one: a record without a state is poison for every reader, and not an event without news.
+    """
+
+    case_number: str
     person: Person | None = None
     contact_changed_at: AwareDatetime | None = None
     status: str = "received"

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from contracts import asyncapi
 from contracts.envelope import Payload, Undecodable, decode
@@ -11,6 +12,7 @@ from contracts.events import CATALOGUE, models
 from contracts.model import Person, Recipient, SectionText
 from contracts.topics import CONTACT_DAYS, TOPICS, Topic
 from contracts.views import FIGURES
+from services.notify.consumers import VIEWS
 from tests.contracts.samples import golden_file
 
 
@@ -81,6 +83,12 @@ def test_what_may_be_nothing_may_be_absent(state: type[Payload]) -> None:
         if {"type": "null"} in model["properties"][field].get("anyOf", ())
     ]
     assert insisted == []
+
+
+@pytest.mark.parametrize("view", [*FIGURES.values(), *VIEWS.values()], ids=lambda view: view.__name__)
+def test_a_record_without_its_state_is_poison_for_those_who_read_little_of_it_too(view: type[Payload]) -> None:
+    with pytest.raises(ValidationError):
+        view.model_validate({})
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,7 @@ async def test_row05_zombies(tmp_path: Path) -> None:
         async with r.loaded(110):
             for seconds in (5, 20, 60):
                 # A dialogue that stands at its dot while the process stands: kept by the server, unknown to the ledger.
-                await _meet(r, server, "DOT", Order("slow", wait=1.0))
+                await _meet(r, server, "DOT", Order("slow", wait=3.0))
                 for service in ("routing", "notify", "reporting"):
                     await r.signal(service, signal.SIGSTOP)
                 claimed = await r.watcher.rows("notify", "ledger", {"state": {"$in": ["claimed", "sending"]}}, events=False)
