@@ -167,15 +167,20 @@ class Person:
         return sent
 
 
-async def registered(world: World, **form: str) -> Person:
-    """A form sent, routed, and looked up."""
-    receipt = await world.intake.client.post(FORM, data=web_form(email=OLD, **form))
+async def followed(world: World, receipt: httpx.Response) -> Person:
+    """Who was given this receipt, with the tracking page of what was routed."""
     found = re.search(r'<p class="code"[^>]*>([^<]+)</p>', receipt.text)
     assert found, receipt.text
     await world.pass_on()
     page = await world.intake.client.post(LOOKUP, data={"code": found[1]})
     assert page.status_code == 200
     return Person(world.intake.client, found[1], page)
+
+
+async def registered(world: World, **form: str) -> Person:
+    """A form sent, routed, and looked up."""
+    receipt = await world.intake.client.post(FORM, data=web_form(email=OLD, **form))
+    return await followed(world, receipt)
 
 
 async def test_before_the_transfer_the_text_is_replaced_and_afterwards_added_to(world: World) -> None:
@@ -315,12 +320,7 @@ async def sent_feedback(world: World, **form: str) -> Person:
     """Feedback sent, routed, and looked up."""
     values = {name: value for name, value in web_form(email=OLD).items() if not name.startswith("sections")}
     receipt = await world.intake.client.post(FEEDBACK_PAGE, data=values | {"group": "7", "text": FEEDBACK_TEXT} | form)
-    found = re.search(r'<p class="code"[^>]*>([^<]+)</p>', receipt.text)
-    assert found, receipt.text
-    await world.pass_on()
-    page = await world.intake.client.post(LOOKUP, data={"code": found[1]})
-    assert page.status_code == 200
-    return Person(world.intake.client, found[1], page)
+    return await followed(world, receipt)
 
 
 async def test_feedback_is_amended_then_added_to_and_its_letters_follow_the_corrected_contact(world: World) -> None:
