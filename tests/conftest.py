@@ -14,6 +14,7 @@ from playwright.async_api import Browser, async_playwright
 from deploy.local.stack import ENV_PREFIX, LocalStack
 from services.intake.settings import IntakeSettings
 from tests.browser.visiting import ELSEWHERE
+from tests.stack import start_everything
 
 # How fast the machine is at the moment is no property of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,14 +30,15 @@ os.environ[ENV_PREFIX + "PROOF_COST"] = "0"
 
 MEMORY, ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108 - a directory of its own is made in it
 
+ON_ONE_STACK = ("integration/test_monitoring.py", "browser/test_people.py", "integration/test_bad_input.py")
+"""Files that use `whole_stack`, in this order: the first expects that nothing has gone wrong yet, the last stops parts of it."""
+
 LONG = (
     "integration/test_demo.py",
-    "browser/test_people.py",
-    "integration/test_bad_input.py",
+    *ON_ONE_STACK,
     "integration/test_mailbox.py",
     "browser/test_pages.py",
     "integration/test_consumer.py",
-    "integration/test_monitoring.py",
     "integration/test_routing_desk.py",
     "unit/test_monitoring.py",
     "unit/test_mailbox_reading.py",
@@ -46,9 +48,14 @@ LONG = (
 """Files that take longest, begun with: one that begins last has a processor to itself at the end, and the other is idle."""
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    rank = {Path(__file__).parent / name: n for n, name in enumerate(LONG)}
-    items.sort(key=lambda item: rank.get(item.path, len(LONG)))
+    """The order, and what one worker runs (`--dist loadgroup`): a file, or the files that share a stack."""
+    order = {name: n for n, name in enumerate(LONG)}
+    names = {item: item.path.relative_to(Path(__file__).parent).as_posix() for item in items}
+    items.sort(key=lambda item: order.get(names[item], len(LONG)))
+    for item, name in names.items():
+        item.add_marker(pytest.mark.xdist_group("one stack" if name in ON_ONE_STACK else name))
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +70,14 @@ def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSt
         tempfile.TemporaryDirectory(prefix="doithoai-test-", dir=where, ignore_cleanup_errors=True) as state,
         LocalStack(Path(state)) as stack,
     ):
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """Everything as `doithoai up` starts it, for the files of `ON_ONE_STACK`."""
+    with LocalStack(tmp_path_factory.mktemp("whole")) as stack:
+        start_everything(stack)
         yield stack
 
 

@@ -488,7 +488,7 @@ def timeline(
             question = questions.get(_id)
             if question is None or is_hidden(question):
                 continue
-            words = ""
+            words = words_of(question, QuestionState.NEW)  # told by the first step of the whole
             # What came out of another question was created as of the day of receipt: that is told of the other.
             for step in question.steps[1:] if question.parent else question.steps:
                 state = QuestionState(step.state)

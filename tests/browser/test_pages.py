@@ -6,6 +6,7 @@ What it looks like after a whole job, and the pages of staff, are in tests/integ
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -15,7 +16,8 @@ from fastapi import Request
 from playwright.async_api import Browser
 
 from cli.serve import Service
-from contracts.model import PublicNotice
+from contracts.envelope import Event
+from contracts.model import CaseSource, CaseState, PublicNotice
 from kit.acting import Acting
 from kit.auth import COOKIE, Role, Session, SessionCodec
 from kit.web import Templates
@@ -35,7 +37,7 @@ from tests.intake import NOW, PLAN, Running, api_body, dialogue, plan, running_i
 from tests.mails import DOCX, attach, filled_docx, mail, raw
 from tests.stack import served
 
-EARLY, LATE, UNDATED = f"{PLAN}-som", f"{PLAN}-muon", f"{PLAN}-chua-dinh"
+EARLY, LATE, FULL, UNDATED = f"{PLAN}-som", f"{PLAN}-muon", f"{PLAN}-du-cho", f"{PLAN}-chua-dinh"
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -52,8 +54,19 @@ async def intake(mongodb_url: str) -> AsyncIterator[Running]:
             (f"{LATE}-2", dialogue(plan=LATE, ordinal=2, status="cancelled")),
             (f"{LATE}-3", dialogue(plan=LATE, ordinal=3, notice=_NOTICE, **held)),
             (UNDATED, plan(number="07/KH-SKHCN", title="Kế hoạch chưa định ngày")),
+            (FULL, plan(number="08/KH-SKHCN", title="Kế hoạch đã đủ chỗ")),
+            (f"{FULL}-1", dialogue(plan=FULL, ordinal=6, capacity=1)),
         )
+        await fill(intake, f"{FULL}-1")
         yield intake
+
+
+async def fill(intake: Running, dialogue: str) -> None:
+    """Take the one seat of a dialogue."""
+    case = CaseState(case_number="SL-2026-000001", plan=FULL, dialogue=dialogue, source=CaseSource.REGISTRATION, received_at=NOW)
+    opened = Event[Any].model_construct(type="case.opened.v1", subject=str(uuid4()), agency="son-la", sequence=1, data=case)
+    await intake.intake.projections.save_cases([opened])
+    await intake.intake.projections.count_seats()
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
@@ -14,7 +14,6 @@ from cli.up import sign_ins
 from deploy.local.stack import LocalStack
 from tests.browser.visiting import Visitor, aged, assert_nothing_personal
 from tests.faults.watching import mails
-from tests.stack import start_everything
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.browser]
@@ -33,11 +32,9 @@ QUESTION = "Cân đồng hồ ở chợ bao lâu phải kiểm định đo lư�
 ANSWER = "Cân đồng hồ lò xo được kiểm định mười hai tháng một lần, tại Chi cục."
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    with LocalStack(tmp_path_factory.mktemp("people")) as stack:
-        start_everything(stack)
-        yield stack
+@pytest.fixture
+def stack(whole_stack: LocalStack) -> LocalStack:
+    return whole_stack
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ import psutil
 from cli.up import run_command
 from deploy.local.paths import LOCAL, ROOT
 from deploy.local.ports import SERVICES
+from deploy.local.stack import LocalStack
 from kit.agency import load_agencies
 from services.notify.sender import BATCH
 from tests.faults.evidence import Evidence, Poison, Size, Window, durable_effects, gather
@@ -298,7 +299,7 @@ async def row(name: str, state: Path, **options: Any) -> AsyncIterator[Row]:
         print(f"  stopped in {monotonic() - began:.1f} s")
 
 
-async def new_load(stack: FaultStack, watcher: Watcher, *, mixed: bool = True) -> Load:
+async def new_load(stack: LocalStack, watcher: Watcher, *, mixed: bool = True) -> Load:
     """A load for the plans of the samples; `mixed` False: registrations by the API alone."""
     agencies = load_agencies(ROOT / "agencies")
     plans = {p["agency"]: p["_id"] for p in await watcher.rows("routing", "plans")}

@@ -1,13 +1,13 @@
 """Bad input through the front door of the whole stack: a clear answer to whoever sent it, a dead letter for a record, and what is
 behind it flows on. Everything sent carries one invented person, who may then stand in no log, metric or address (I10).
 
-The tests share one stack and run in this order; those that stop a part start it again.
+The tests share one stack and run in this order, after those that need it whole; those that stop a part start it again.
 """
 
 import html
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,6 @@ from kit.agency import load_agencies
 from kit.clock import format_date, local_date, system_clock
 from kit.mongo import Database
 from tests.routing import registration
-from tests.stack import start_everything
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
@@ -139,21 +138,14 @@ class Site:
         return await self.database("reporting")["facts"].count_documents({"kind": "case"})
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    with LocalStack(tmp_path_factory.mktemp("bad-input")) as stack:
-        start_everything(stack)
-        yield stack
-
-
 @pytest_asyncio.fixture(scope="module")
-async def site(stack: LocalStack) -> AsyncIterator[Site]:
-    databases = mongo.connect(stack.mongodb_url, driver="pymongo", timeout_ms=20_000)
+async def site(whole_stack: LocalStack) -> AsyncIterator[Site]:
+    databases = mongo.connect(whole_stack.mongodb_url, driver="pymongo", timeout_ms=20_000)
     plan = await databases["doithoai_routing"]["plans"].find_one({"agency": AGENCY})
     assert plan is not None
     consent = load_agencies(ROOT / "agencies")[AGENCY].privacy.version
-    async with httpx.AsyncClient(base_url=stack.public_url, timeout=10) as client:
-        site = Site(stack, client, databases, plan["_id"], consent)
+    async with httpx.AsyncClient(base_url=whole_stack.public_url, timeout=10) as client:
+        site = Site(whole_stack, client, databases, plan["_id"], consent)
         client.event_hooks["response"].append(site.note)
 
         async def announced() -> bool:

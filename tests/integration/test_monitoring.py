@@ -2,24 +2,24 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from contracts.topics import CASES
+from deploy.local.ports import SERVICES
 from deploy.local.stack import LocalStack
+from tests.faults.load import Load
 from tests.faults.row import new_load
-from tests.faults.stack import FaultStack
 from tests.faults.watching import Watcher
 from tests.monitoring import alerts, dashboard_queries, metrics_of
 from tests.prometheus import Prometheus, prometheus
-from tests.stack import start_everything
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
 
+REGISTRATIONS = 25
 ONLY_IN_TROUBLE = frozenset({"ALERTS", "event_publish_failures_total"})
 """Metrics without a series as long as nothing goes wrong."""
 WHERE_A_MAILBOX_IS_READ = frozenset({"MailboxNotRead", "MailboxMailNotKept", "MailboxOld"})
@@ -27,31 +27,44 @@ WHERE_A_MAILBOX_IS_READ = frozenset({"MailboxNotRead", "MailboxMailNotKept", "Ma
 
 
 @pytest.fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prometheus]:
-    state: Path = tmp_path_factory.mktemp("monitoring")
-    stack = FaultStack(state / "stack")
-    try:
-        await asyncio.to_thread(start_everything, stack)
-        with prometheus(stack, state / "prometheus") as server:
-            await _use(stack)
-            yield server
-    finally:
-        await asyncio.to_thread(stack.stop)
+async def server(whole_stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prometheus]:
+    with prometheus(whole_stack, tmp_path_factory.mktemp("monitoring") / "prometheus") as server:
+        await _use(whole_stack)
+        await _scrape_again(server)
+        yield server
 
 
-async def _use(stack: FaultStack) -> None:
+async def _use(stack: LocalStack) -> None:
     """Some registrations, and a record that nobody can read."""
     watcher = Watcher(stack.mongodb_url, stack.kafka_bootstrap)
     load = await new_load(stack, watcher, mixed=False)
     running = asyncio.create_task(load.run(5))
     await _send(stack, CASES.name, b"no event")
-    await asyncio.sleep(8)
+    await eventually(lambda: _accepted(load, REGISTRATIONS))
     load.stop()
     await running
     await load.finish()
     await eventually(lambda: _mailed(watcher, len(load.sent)), 60, every=0.5)
-    await asyncio.sleep(6)  # three scrapes more
     await watcher.close()
+
+
+async def _accepted(load: Load, count: int) -> bool:
+    return load.accepted >= count
+
+
+async def _scrape_again(server: Prometheus) -> None:
+    """Wait until every target was scraped twice more: a rate needs two values after the events."""
+    seen = _scrapes(server)
+    await eventually(lambda: _scraped(server, seen), every=0.2)
+
+
+def _scrapes(server: Prometheus) -> dict[str, float]:
+    return {labels["service"]: value for labels, value in server.ask('count_over_time(up{job="doithoai"}[1h])')}
+
+
+async def _scraped(server: Prometheus, seen: Mapping[str, float]) -> bool:
+    now = _scrapes(server)
+    return set(now) == set(SERVICES) and all(now[service] >= seen.get(service, 0) + 2 for service in now)
 
 
 async def _send(stack: LocalStack, topic: str, value: bytes) -> None:

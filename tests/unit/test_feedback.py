@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from contracts.envelope import Event
 from contracts.model import (
+    CaseSource,
     CaseState,
     Channel,
     FeedbackState,
@@ -367,6 +368,22 @@ def test_the_words_of_the_texts() -> None:
     assert told(State.COLLECTING) == "Đã ghi nhận, tiếp tục tập hợp"
     assert (told(State.ANSWERED), told(State.ANSWERED, public_answer="Đáp")) == ("Đã trả lời", "Đã công khai")
     assert told(State.TRIAGE, sealed=True) == "Đang được xem xét"
+
+
+def test_its_history_says_once_that_it_was_received() -> None:
+    case, question = opened()
+    question = transferred(question, at(1))
+    document = {
+        "_id": case["_id"],
+        "source": CaseSource.FEEDBACK,
+        "steps": [{"state": "received", "at": RECEIVED}],
+        "sections": [{"no": 1, "title": "Nội dung"}],
+    }
+    shown = {question["_id"]: render_question(question, {})}
+    assert views.timeline(document, render_case(case, {}), shown) == [
+        (RECEIVED, "Sở tiếp nhận phản ánh, kiến nghị", ""),
+        (at(1), "Đang xử lý", ""),
+    ]
 
 
 # How it is counted (K7)
