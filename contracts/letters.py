@@ -83,7 +83,7 @@ class LateFields(LetterFields):
     channel: Channel
     sections: tuple[str, ...]
     code: str
-    closes_at: AwareDatetime
+    closes_at: AwareDatetime | None = Field(None, description="None: no closing was fixed, and the meeting had begun")
     decide_by: date | None = Field(None, description="The day by which the office says what becomes of it")
 
 

@@ -28,6 +28,8 @@ RECEIVED = "registration.received.v1"
 LETTER = "intake_letter.requested.v1"
 NO_EMAIL_WEB = "không có thư điện tử; mã tra cứu đã hiện trên màn hình"
 NO_EMAIL_ENTRY = "không có thư điện tử; phiếu tiếp nhận đã in hoặc mã tra cứu đã đọc qua điện thoại"
+_FACE_TO_FACE = (Channel.PAPER, Channel.PHONE)
+"""Where the person gets the receipt, or hears the code, while staff type."""
 
 
 def registration_fields(
@@ -179,11 +181,16 @@ def _letter(document: Document, entry: Document, code: str) -> LetterState:
 
 
 def letter_ways(document: Document) -> tuple[tuple[Way, ...], str]:
-    """By e-mail if there is an address; else not at all, since the code was shown or handed over already, and why."""
+    """By e-mail if there is an address; else not at all where the code was shown or handed over already, and why; else (what came
+    by post, from the television …) on paper or by telephone, first the way that the person chose.
+    """
     if (first_person(document) or {}).get("email"):
         return (Way.EMAIL,), ""
-    shown = document["channel"] in (Channel.WEB, Channel.API)
-    return (), NO_EMAIL_WEB if shown else NO_EMAIL_ENTRY
+    if document["channel"] in (Channel.WEB, Channel.API):
+        return (), NO_EMAIL_WEB
+    if document["channel"] in _FACE_TO_FACE:
+        return (), NO_EMAIL_ENTRY
+    return (Way.PHONE, Way.POST) if document.get("preferred_way") == Way.PHONE else (Way.POST, Way.PHONE), ""
 
 
 def _letter_fields(document: Document, code: str) -> LetterFields:

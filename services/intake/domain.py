@@ -94,8 +94,10 @@ def window(plan: Plan, dialogue: Dialogue | None, at: datetime) -> Window:
 
 
 def _is_over(state: DialogueState, at: datetime) -> bool:
-    """A dialogue without a closing takes registrations until it begins."""
-    if state.status != "scheduled" or is_late(at, state.closes_at):
+    """A dialogue without a closing takes registrations until it begins. By that moment alone, whatever has become of it since: a
+    paper that was in time is typed when the dialogue has been held (D4).
+    """
+    if state.status == "cancelled" or is_late(at, state.closes_at):
         return True
     return state.closes_at is None and state.starts_at is not None and at >= state.starts_at
 
@@ -119,19 +121,22 @@ class Placement:
 
 
 def place(plan: Plan, at: datetime, chosen: str | None = None) -> Placement:
-    """The dialogue for a registration received at that moment (D1): the chosen one, else the next that is open, else the next
-    that opens, else the last that closed (D4: kept, and told so). Raises KeyError when the plan has no such dialogue.
+    """The dialogue for a registration received at that moment (D1), as routing will find it: the chosen one, else the next that
+    was open then, before those that have been held since, else the next that opens, else the last that closed (D4: kept, and told
+    so). What was called off takes none. Raises KeyError when the plan has no such dialogue.
     """
     if chosen is not None and plan.dialogue(chosen) is None:
         raise KeyError("dialogue")
-    candidates = [d for d in plan.dialogues if chosen in (None, d.id) and (chosen or d.state.status != "cancelled")]
+    standing = [d for d in plan.dialogues if d.state.status != "cancelled"]
+    candidates = [d for d in standing if d.id == chosen] or standing
     if not candidates:
         return _placement(plan, None, at)
-    placements = [_placement(plan, d, at) for d in candidates]
+    to_come_first = sorted(candidates, key=lambda d: d.state.status != "scheduled")
+    placements = [_placement(plan, d, at) for d in to_come_first]
     for wanted in (Window.OPEN, Window.NOT_YET):
         if found := next((p for p in placements if p.window is wanted), None):
             return found
-    return placements[-1]
+    return _placement(plan, candidates[-1], at)
 
 
 def _placement(plan: Plan, dialogue: Dialogue | None, at: datetime) -> Placement:

@@ -2,8 +2,11 @@
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.model import Channel, DialogueState, FileRef, Mode, Participation, Person, PlanState
 from kit.clock import TZ
@@ -25,6 +28,7 @@ from services.intake.domain import (
     place,
     registration_id,
 )
+from services.routing.questions.registrations import placement
 
 
 def at(text: str) -> datetime:
@@ -107,6 +111,31 @@ def test_a_cancelled_or_held_dialogue_takes_none() -> None:
     assert place(cancelled, at("2021-11-01T08:00")).dialogue is cancelled.dialogues[1]
     held = plan(dialogue(1, status="held", starts_at=at("2021-11-26T14:00")))
     assert place(held, at("2021-11-27T08:00")).late
+
+
+def test_a_paper_received_in_time_is_in_time_though_it_is_typed_after_the_meeting() -> None:
+    held = dialogue(1, status="held", closes_at=CLOSING, starts_at=at("2021-11-26T14:00"))
+    assert not place(plan(held), at("2021-11-19T16:40")).late
+    both = plan(held, dialogue(2))
+    assert place(both, at("2021-11-19T16:40")).dialogue is both.dialogues[1], "what is still to come goes first"
+
+
+MOMENTS = st.integers(0, 6).map(lambda n: at("2021-11-20T17:30") + timedelta(hours=6 * n))
+DIALOGUES = st.fixed_dictionaries(
+    {"status": st.sampled_from(["scheduled", "cancelled", "held"]), "starts_at": MOMENTS, "closes_at": st.none() | MOMENTS}
+) | st.fixed_dictionaries({"status": st.just("scheduled"), "starts_at": st.none(), "closes_at": st.none() | MOMENTS})
+
+
+@given(st.lists(DIALOGUES, max_size=4), MOMENTS, st.none() | st.integers(1, 4))
+def test_intake_and_routing_place_a_registration_alike(
+    states: list[dict[str, Any]], received: datetime, chosen: int | None
+) -> None:
+    """The person is told what the office reads (D4)."""
+    known = [dialogue(n, **state) for n, state in enumerate(states, 1)]
+    wanted = f"p-{chosen}" if chosen and chosen <= len(known) else None
+    told = place(plan(*known), received, wanted)
+    found = placement([{"_id": d.id, **state} for d, state in zip(known, states, strict=True)], wanted, received)
+    assert (told.dialogue.id if told.dialogue else None, told.late) == (found.dialogue, found.late)
 
 
 @pytest.mark.parametrize(

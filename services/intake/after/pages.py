@@ -9,7 +9,7 @@ from pymongo.errors import PyMongoError
 from starlette.responses import Response
 
 from contracts.model import CaseState
-from kit.agency import Agency
+from kit.agency import Agency, Contacts
 from kit.errors import NotFound
 from kit.feedback import FeedbackGroups
 from kit.mongo import Document, is_transient
@@ -21,7 +21,7 @@ from services.intake.after.domain import Mode
 from services.intake.after.session import Sessions, Visit
 from services.intake.data_requests import domain as requests_domain
 from services.intake.data_requests import store as requests_store
-from services.intake.domain import Plan
+from services.intake.domain import Dialogue, Plan
 from services.intake.feedback import views as feedback_views
 from services.intake.usecases import Intake
 
@@ -88,7 +88,8 @@ class Tracking:
         plan = await known_plan(intake, profile.code, usecases.plan_of(document, case))
         situation = usecases.situation_of(intake, document, case, questions, plan)
         titles = sheets.titles_of(profile, document)
-        return _Known(situation, plan, requests, titles, {no: domain.mode(document, no, situation) for no in titles})
+        modes = {no: domain.mode(document, no, situation) for no in titles}
+        return _Known(situation, plan, requests, titles, modes, profile.contacts)
 
     def _common(self, document: Document, known: "_Known") -> dict[str, Any]:
         """What both pages show."""
@@ -114,7 +115,7 @@ class Tracking:
             "stage": views.stage_words(document, case),
             "questions": views.question_views(document, situation.questions, situation.now, known.modes, feedback_views.any_view),
             "unfilled": [(no, title) for no, title in known.titles.items() if known.modes[no] is Mode.NEW],
-            "dialogue": views.dialogue_view(plan, dialogue, situation.now) if plan and dialogue else None,
+            "dialogue": known.dialogue_view(dialogue),
             "channel": views.CHANNELS[document["channel"]],
             "decide_by": views.decide_by_words(document) if case is None or case.status == "late" else "",
             "timeline": views.timeline(document, case, situation.questions),
@@ -133,7 +134,7 @@ class Tracking:
             "case_words": (views.case_words(document, case) if in_dialogue else feedback_views.case_words(document, case, shown)),
             "stage": feedback_views.stage_words(document),
             "questions": shown,
-            "dialogue": views.dialogue_view(plan, dialogue, situation.now) if in_dialogue and plan and dialogue else None,
+            "dialogue": known.dialogue_view(dialogue) if in_dialogue else None,
             "timeline": feedback_views.timeline(document, case, situation.questions),
         }
 
@@ -147,6 +148,13 @@ class _Known:
     requests: list[Document]
     titles: Mapping[int, str]
     modes: Mapping[int, Mode]
+    contacts: Contacts
+
+    def dialogue_view(self, dialogue: Dialogue | None) -> views.DialogueView | None:
+        """The dialogue that it belongs to, with a link to its place on a map."""
+        if self.plan is None or dialogue is None:
+            return None
+        return views.dialogue_view(self.plan, dialogue, self.situation.now, contacts=self.contacts)
 
 
 def may_see_copy(requests: list[Document]) -> bool:
