@@ -547,7 +547,7 @@ async def test_a_day_off_added_later_moves_the_clocks_that_run(desk: Desk) -> No
     leadership = desk.browser(Role.LEADERSHIP)
     await done(await leadership.act(question, "chuyen", unit=question["proposal"]["unit"]))
     entry = day_off_entry(date(2022, 4, 29), "Nghỉ bù", at=NOW, by="vanphong", reason="QĐ mẫu")
-    await desk.routing.calendars.enter(SON_LA, entry, 0)
+    await desk.routing.calendars.enter(acting(desk.routing), entry, 0)
     assert await usecases.recount(desk.routing, acting(desk.routing)) == 1
     assert await usecases.recount(desk.routing, acting(desk.routing)) == 0
     assert (await desk.question(event.subject))["clocks"][0]["due_on"] == "2022-05-04"
