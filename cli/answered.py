@@ -121,7 +121,7 @@ async def _earlier_dialogue(past: Past, agency: Agency, answered: SampleAnswered
 async def _announce(past: Past, agency: Agency, answered: SampleAnswered, now: datetime) -> Document:
     """The dialogue, announced once: later it is that of the first time. Intake is told as its reader of events would tell it."""
     plans, of_plan = past.routing.plans, past.routing.dialogues
-    calendar = past.intake.calendars[agency.code]
+    calendar = await past.intake.calendars.of(agency.code)
     starts_at = at(calendar.working_day_until(local_date(now - HELD_AGO)), BEGINS)
     acting = past.acting(agency, starts_at - 2 * REGISTERED_BEFORE)
     if (plan := await announced(past.routing, agency, answered.number)) is None:

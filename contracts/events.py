@@ -7,6 +7,7 @@ from typing import Any
 from contracts import topics
 from contracts.envelope import Event, Payload
 from contracts.model import (
+    CalendarState,
     CaseState,
     DeliveryState,
     DialogueState,
@@ -57,6 +58,7 @@ CATALOGUE: Mapping[str, EventType] = {
             "extended due_recomputed published unpublished erased collecting to_dialogue asked_back",
         ),
         *_types(topics.STAFF, StaffState, "staff", "created changed disabled"),
+        *_types(topics.CALENDARS, CalendarState, "calendar", "changed"),
         *_types(topics.INTAKE_LETTERS, LetterState, "intake_letter", "requested withdrawn"),
         *_types(topics.ROUTING_LETTERS, LetterState, "routing_letter", "requested withdrawn"),
         *_types(topics.REPORTING_LETTERS, LetterState, "reporting_letter", "requested withdrawn"),

@@ -6,7 +6,7 @@ question's events carry ids and state only (D6).
 
 from datetime import date
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -191,6 +191,7 @@ class RegistrationState(Payload):
     withdrawal_reason: str = Field("", description="If the person gave one")
     contact_changed_at: AwareDatetime | None = Field(None, description="When `person` was corrected last; letters follow it")
     attendance_reply: AttendanceReply | None = None
+    decide_by: date | None = Field(None, description="Of a late one: the day by which it was told that the office decides (D4)")
 
 
 class FeedbackState(Payload):
@@ -397,6 +398,31 @@ class StaffState(Payload):
     permissions: tuple[str, ...] = ()
     session_version: int = Field(ge=1, description="A session signed with a lower one is void")
     disabled: bool = False
+
+
+class CalendarDay(Payload):
+    """A day off, or a Saturday or Sunday that is worked, as the office entered it."""
+
+    what: Literal["day_off", "working_day"]
+    day: date
+    name: str = Field(min_length=1)
+
+
+class CalendarYear(Payload):
+    """A year whose days off a person confirmed: it is no longer "dự kiến". `name` is the decision they rest on."""
+
+    what: Literal["confirmed"]
+    year: int = Field(ge=2000, le=2099)
+    name: str = Field(min_length=1)
+
+
+CalendarEntry = Annotated[CalendarDay | CalendarYear, Field(discriminator="what")]
+
+
+class CalendarState(Payload):
+    """What an agency's office entered into its working calendar, in this order, on top of what the agency's file has (S3)."""
+
+    entries: tuple[CalendarEntry, ...]
 
 
 class LetterKind(StrEnum):

@@ -38,6 +38,7 @@ DIALOGUES = Topic("routing.dialogues", "plan or dialogue", 1, None)
 CASES = Topic("routing.cases", "registration", 6, None)
 QUESTIONS = Topic("routing.questions", "question", 6, None)
 STAFF = Topic("routing.staff", "account", 1, None)
+CALENDARS = Topic("routing.calendars", "agency", 1, None)
 INTAKE_LETTERS = Topic("intake.letters", "letter", 6, CONTACT_DAYS)
 ROUTING_LETTERS = Topic("routing.letters", "letter", 6, CONTACT_DAYS)
 REPORTING_LETTERS = Topic("reporting.letters", "letter", 3, CONTACT_DAYS)
@@ -51,6 +52,7 @@ TOPICS: tuple[Topic, ...] = (
     CASES,
     QUESTIONS,
     STAFF,
+    CALENDARS,
     INTAKE_LETTERS,
     ROUTING_LETTERS,
     REPORTING_LETTERS,

@@ -12,7 +12,7 @@ back, never forward. A day or an hour that a plan names never moves.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -26,6 +26,7 @@ import holidays
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from ruamel.yaml import YAML
 
+from contracts.model import CalendarEntry, CalendarYear
 from kit.clock import (
     at,
     format_date,
@@ -287,6 +288,19 @@ class WorkCalendar:
     def with_working_day(self, day: date, name: str) -> "WorkCalendar":
         return self.with_year(self.table(day.year).with_working_day(WorkingDay(day=day, name=name)))
 
+    def with_entries(self, entries: Iterable[CalendarEntry]) -> "WorkCalendar":
+        """With what an agency's office entered, in the order in which it did (S3)."""
+        calendar = self
+        for entry in entries:
+            if isinstance(entry, CalendarYear):
+                table = calendar.table(entry.year)
+                calendar = calendar.with_year(table.model_copy(update={"confirmed": True, "source": entry.name}))
+            elif entry.what == "day_off":
+                calendar = calendar.with_day_off(entry.day, entry.name)
+            else:
+                calendar = calendar.with_working_day(entry.day, entry.name)
+        return calendar
+
     def with_office_hours(self, office_hours: OfficeHours) -> "WorkCalendar":
         return replace(self, office_hours=office_hours)
 
@@ -304,7 +318,11 @@ class WorkCalendar:
 
     def is_confirmed(self, first: date, last: date) -> bool:
         """Whether every year between the two days has a table that a person confirmed."""
-        return all(self.table(year).confirmed for year in range(first.year, last.year + 1))
+        return not self.provisional_years(first, last)
+
+    def provisional_years(self, first: date, last: date) -> list[int]:
+        """The years between the two days whose table nobody has confirmed yet ("dự kiến")."""
+        return [year for year in range(first.year, last.year + 1) if not self.table(year).confirmed]
 
     def working_day_from(self, day: date) -> date:
         """`day` itself when it is worked, else the next working day."""

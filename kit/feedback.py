@@ -10,8 +10,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from kit.agency import Agency, Model, Source, Text
-from kit.agency import Deadline as Rule
 from kit.calendar import Deadline, WorkCalendar
+from kit.deadlines import counted
 from kit.yamlfile import faults_at, read_yaml
 
 UNSURE = "khong-ro"
@@ -76,18 +76,11 @@ RULE = "K2"
 
 def forward_due(agency: Agency, calendar: WorkCalendar, since: datetime) -> Deadline | None:
     """Until when what is another body's is forwarded (NĐ 20/2008 art. 9); None where the profile has no such deadline."""
-    return _due(agency, calendar, agency.deadlines.feedback_forward, since)
+    return counted(agency, calendar, agency.deadlines.feedback_forward, since, rule=RULE)
 
 
 def answer_due(agency: Agency, calendar: WorkCalendar, since: datetime, outside_due: date | None = None) -> Deadline | None:
     """Until when feedback is answered: the profile's days, or the day that the province set, whichever comes first."""
-    own = _due(agency, calendar, agency.deadlines.feedback_answer, since)
+    own = counted(agency, calendar, agency.deadlines.feedback_answer, since, rule=RULE)
     outside = calendar.named_day(outside_due, rule=RULE) if outside_due else None
     return min((due for due in (own, outside) if due is not None), key=lambda due: due.due_at, default=None)
-
-
-def _due(agency: Agency, calendar: WorkCalendar, rule: Rule, since: datetime) -> Deadline | None:
-    if not rule.enabled:
-        return None
-    count = calendar.working_days_after if rule.counting == "working" else calendar.calendar_days_after
-    return count(since, rule.days, rule=RULE, after_hours=agency.after_hours_next_day.value)

@@ -11,6 +11,9 @@ from pydantic import SecretStr
 
 from contracts.model import ConclusionItem, DialogueState, PlanState, PublicNotice, QuestionState, QuestionStateData
 from deploy.local.downloads import font_dir
+from kit.agency import load_calendars
+from kit.calendars import CalendarProjection
+from services.intake.announcements import Announcements
 from services.intake.bootstrap import bootstrap
 from services.intake.domain import Dialogue, Plan
 from services.intake.settings import IntakeSettings
@@ -90,6 +93,11 @@ class _HeldPlans:
         return self._plans
 
 
+class _NothingEntered:
+    async def find_one(self, query: object) -> None:
+        return None
+
+
 def sample_plans() -> list[Plan]:
     """A plan of this year with a dialogue that is open, one announced, and last year's with its conclusion."""
     title = "Tổ chức đối thoại trực tiếp với tổ chức, cá nhân về thủ tục hành chính và giải quyết thủ tục hành chính năm {}"
@@ -135,7 +143,10 @@ def public_site(
     app, _, intake = bootstrap(settings, clock=lambda: now)
     held = [answer_state(n, *texts) for n, texts in enumerate(ANSWERS)] if answers is None else answers
     object.__setattr__(intake, "answers", HeldAnswers(held))
-    object.__setattr__(intake.announcements, "_projections", _HeldPlans(sample_plans() if plans is None else plans))
+    announced = Announcements(_HeldPlans(sample_plans() if plans is None else plans))  # type: ignore[arg-type]
+    object.__setattr__(intake, "announcements", announced)
+    calendars = load_calendars(settings.agencies_dir, intake.agencies)
+    object.__setattr__(intake, "calendars", CalendarProjection(calendars, _NothingEntered()))  # type: ignore[arg-type]
     return app, intake
 
 

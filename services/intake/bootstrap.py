@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from contracts.model import CaseSource
 from kit.agency import load_agencies, load_calendars, load_emblems
 from kit.auth import STAFF_SPEC, StaffProjection
+from kit.calendars import SPEC as CALENDARS
+from kit.calendars import CalendarProjection
 from kit.clock import Clock, system_clock
 from kit.feedback import load_groups
 from kit.files import FileStore
@@ -133,7 +135,7 @@ def bootstrap(
     intake = Intake(
         settings=settings,
         agencies=agencies,
-        calendars=load_calendars(settings.agencies_dir, agencies),
+        calendars=CalendarProjection(load_calendars(settings.agencies_dir, agencies), database[CALENDARS.name]),
         clock=clock,
         outbox=outbox,
         commits=commits,
@@ -169,7 +171,12 @@ def bootstrap(
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
         outboxes=(outbox, intake.requests, feedback.outbox, surveys.outbox),
         subscriptions=consumers.subscriptions(
-            projections, intake.registrations, feedback.store, staff, letters if settings.mailboxes else None
+            projections,
+            intake.registrations,
+            feedback.store,
+            staff,
+            intake.calendars,
+            letters if settings.mailboxes else None,
         ),
         workers=(
             _every(settings.unrouted_after_seconds / _UNROUTED_CHECKS, lambda: _unrouted(feedback)),

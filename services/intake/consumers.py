@@ -9,6 +9,7 @@ from contracts.envelope import Event
 from contracts.events import models
 from contracts.model import CaseSource
 from kit.auth import StaffProjection
+from kit.calendars import CalendarProjection
 from kit.consumer import Reject, Subscription, newest
 from services.intake.mailbox.store import LetterCases
 from services.intake.store import Projections, RegistrationStore
@@ -19,6 +20,7 @@ def subscriptions(
     registrations: RegistrationStore,
     feedback: RegistrationStore,
     staff: StaffProjection,
+    calendars: CalendarProjection,
     letters: LetterCases | None = None,
 ) -> tuple[Subscription, ...]:
     """One group for each topic, so that none waits for another. `letters`: where a mailbox is read, to know what is answered."""
@@ -41,6 +43,9 @@ def subscriptions(
     async def accounts(events: Sequence[Event[Any]], _: Reject) -> None:
         await staff.apply(events)
 
+    async def of_calendars(events: Sequence[Event[Any]], _: Reject) -> None:
+        await calendars.apply(newest(events))
+
     async def deliveries(events: Sequence[Event[Any]], _: Reject) -> None:
         if letters is not None:
             await letters.save(newest(events))
@@ -50,6 +55,7 @@ def subscriptions(
         Subscription("cases", (topics.CASES,), models(topics.CASES), cases),
         Subscription("questions", (topics.QUESTIONS,), models(topics.QUESTIONS), questions),
         Subscription("staff", (topics.STAFF,), models(topics.STAFF), accounts),
+        Subscription("calendars", (topics.CALENDARS,), models(topics.CALENDARS), of_calendars),
     )
     if letters is None:
         return read

@@ -128,7 +128,7 @@ def renderer(code_of: Callable[[UUID], str]) -> Callable[[Document, Document], P
             if "letter" in entry["changes"]:
                 return later_letter(document, entry, _key(document, entry))
             return _letter(document, entry, code_of(document["_id"]))
-        return RegistrationState.model_validate(document)
+        return RegistrationState.model_validate({**document, "decide_by": document["announced"].get("decide_by")})
 
     return render
 

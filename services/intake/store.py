@@ -13,6 +13,7 @@ from pymongo.errors import BulkWriteError
 from contracts.envelope import Event
 from contracts.model import SEATLESS, CaseSource, CaseState, DialogueState, PlanState, QuestionStateData
 from kit.auth import STAFF_SPEC
+from kit.calendars import SPEC as CALENDARS
 from kit.clock import local_date
 from kit.limits import SPEC as RATES
 from kit.mongo import Collection, CollectionSpec, Database, Document, only_duplicates
@@ -60,6 +61,7 @@ SPECS: tuple[CollectionSpec, ...] = (
     *SURVEYS,
     *MAILBOX,
     STAFF_SPEC,
+    CALENDARS,
     RATES,
     PROOFS,
 )

@@ -13,8 +13,9 @@ from pymongo.errors import PyMongoError
 from contracts.model import CaseSource, Channel
 from kit.acting import Acting
 from kit.agency import Agency
-from kit.calendar import WorkCalendar
+from kit.calendars import CalendarProjection
 from kit.clock import Clock, format_moment_long, local_date
+from kit.deadlines import late_notice_due
 from kit.errors import Conflict, Invalid, NotFound, TooMany, Unavailable
 from kit.files import FileStore
 from kit.limits import Limits
@@ -59,7 +60,7 @@ class Intake:
 
     settings: IntakeSettings
     agencies: Mapping[str, Agency]
-    calendars: Mapping[str, WorkCalendar]
+    calendars: CalendarProjection
     clock: Clock
     outbox: Outbox
     commits: GroupCommit
@@ -229,7 +230,7 @@ async def _keep(
         case_number=await intake.numbers.next(agency.code, agency.case_prefix, entry.received_at),
         recorded_at=acting.now,
         incomplete=incomplete,
-        decide_by=_decide_by(intake, agency, entry.received_at, acting.now) if placement.late else None,
+        decide_by=await _decide_by(intake, agency, entry.received_at, acting.now) if placement.late else None,
     )
     alike = domain.alike_keys(agency.code, submission.plan, submission.person)
     fields |= {"payload_hash": hashed, "code_hash": code_hash(code), "alike": alike}
@@ -362,17 +363,12 @@ def _place(plan: Plan, submission: Submission, received_at: datetime) -> Placeme
         raise Invalid({"dialogue": "Kế hoạch này không có Hội nghị đối thoại đã chọn. Xin chọn lại."}) from None
 
 
-def _decide_by(intake: Intake, agency: Agency, received_at: datetime, now: datetime) -> str | None:
+async def _decide_by(intake: Intake, agency: Agency, received_at: datetime, now: datetime) -> str | None:
     """The day by which the office says what becomes of a late registration (D4). None: by no rule, or it was over when the paper
     was typed, and nobody is promised a day that is past.
     """
-    rule = agency.deadlines.late_notice
-    if not rule.enabled:
-        return None
-    calendar = intake.calendars[agency.code]
-    count = calendar.working_days_after if rule.counting == "working" else calendar.calendar_days_after
-    due = count(received_at, rule.days, rule="D4", after_hours=agency.after_hours_next_day.value)
-    return due.due_on.isoformat() if due.due_on >= local_date(now) else None
+    due = late_notice_due(agency, await intake.calendars.of(agency.code), received_at)
+    return due.due_on.isoformat() if due and due.due_on >= local_date(now) else None
 
 
 @contextlib.asynccontextmanager

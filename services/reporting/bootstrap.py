@@ -7,6 +7,8 @@ from fastapi import FastAPI
 
 from kit.agency import load_agencies, load_calendars
 from kit.auth import STAFF_SPEC, StaffProjection
+from kit.calendars import SPEC as CALENDARS
+from kit.calendars import CalendarProjection
 from kit.clock import Clock, system_clock
 from kit.feedback import load_groups
 from kit.kafka import KafkaPublisher, Publisher
@@ -33,7 +35,7 @@ def bootstrap(
     reporting = Reporting(
         settings=settings,
         agencies=agencies,
-        calendars=load_calendars(settings.agencies_dir, agencies),
+        calendars=CalendarProjection(load_calendars(settings.agencies_dir, agencies), database[CALENDARS.name]),
         groups=load_groups(settings.agencies_dir),
         clock=clock,
         facts=Facts(database),

@@ -48,7 +48,11 @@ def subscriptions(reporting: Reporting, staff: StaffProjection) -> tuple[Subscri
     async def accounts(events: Sequence[Event[Any]], _: Reject) -> None:
         await staff.apply(events)
 
+    async def calendars(events: Sequence[Event[Any]], _: Reject) -> None:
+        await reporting.calendars.apply(newest(events))
+
     return (
         *(Subscription(name, (topic,), models(topic, views=FIGURES), facts) for name, topic in READ.items()),
         Subscription("staff", (topics.STAFF,), models(topics.STAFF), accounts),
+        Subscription("calendars", (topics.CALENDARS,), models(topics.CALENDARS), calendars),
     )

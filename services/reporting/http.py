@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from contracts.model import QuestionState
 from kit.agency import Agency
 from kit.auth import Role
+from kit.calendar import WorkCalendar
 from kit.clock import local_date
 from kit.errors import Invalid, NotFound
 from kit.periods import (
@@ -78,18 +79,18 @@ class _Pages:
         profile = self._reporting.agency(agency)
         query = request.query_params
         if "tu" in query or "den" in query:
-            return self._chosen(request, profile, query.get("tu", ""), query.get("den", ""))
-        return self._index(request, profile)
+            return await self._chosen(request, profile, query.get("tu", ""), query.get("den", ""))
+        return await self._index(request, profile)
 
-    def _chosen(self, request: Request, profile: Agency, first: str, last: str) -> Response:
+    async def _chosen(self, request: Request, profile: Agency, first: str, last: str) -> Response:
         try:
             period = _chosen_period(first, last)
         except Invalid as error:
             values = {"tu": first, "den": last}
-            return self._index(request, profile, values=values, errors=error.errors, status=422)
+            return await self._index(request, profile, values=values, errors=error.errors, status=422)
         return RedirectResponse(f"/{profile.code}/bao-cao/{period.code}", 303)
 
-    def _index(
+    async def _index(
         self,
         request: Request,
         profile: Agency,
@@ -101,7 +102,8 @@ class _Pages:
         today = local_date(self._reporting.clock())
         this_year, _ = report_month(today)
         year = _year(request.query_params.get("nam"), this_year)
-        lines = [self._line(profile, period, today) for period in _periods_of(year)]
+        calendar = await self._reporting.calendars.of(profile.code)
+        lines = [_line(profile, calendar, period, today) for period in _periods_of(year)]
         return self._page(
             request,
             profile,
@@ -114,13 +116,6 @@ class _Pages:
             errors=errors or {},
             before_day=profile.report_parts_before_day,
         )
-
-    def _line(self, profile: Agency, period: Period, today: date) -> PeriodLine:
-        calendar = self._reporting.calendars[profile.code]
-        before_day = profile.report_parts_before_day.value
-        parts = period.parts_deadline(calendar, before_day=before_day) if before_day is not None else None
-        current = period.first_day <= today <= period.last_day
-        return PeriodLine(period, current, parts, period.first_working_day_after(calendar))
 
     async def report(self, request: Request, agency: str, period: str) -> Response:
         """The report: a chart, its tables, the checks."""
@@ -206,6 +201,13 @@ def _period(code: str) -> Period:
         return parse_period(code)
     except PeriodError:
         raise NotFound("period") from None
+
+
+def _line(profile: Agency, calendar: WorkCalendar, period: Period, today: date) -> PeriodLine:
+    before_day = profile.report_parts_before_day.value
+    parts = period.parts_deadline(calendar, before_day=before_day) if before_day is not None else None
+    current = period.first_day <= today <= period.last_day
+    return PeriodLine(period, current, parts, period.first_working_day_after(calendar))
 
 
 def _chosen_period(first: str, last: str) -> Period:

@@ -25,6 +25,7 @@ from pymongo.errors import BulkWriteError
 
 from contracts.envelope import Event
 from kit.auth import STAFF_SPEC
+from kit.calendars import SPEC as CALENDARS
 from kit.errors import Transient
 from kit.mongo import Collection, CollectionSpec, Database, Document, ServerClock, aggregate, only_duplicates
 from services.reporting.domain import Fact, FactKind, Flow, Measure, Sum, Tally
@@ -51,7 +52,7 @@ MONTHS = CollectionSpec(
         IndexModel([("dirty_since", 1)], name="dirty", partialFilterExpression={"dirty": True}),
     ),
 )
-SPECS: tuple[CollectionSpec, ...] = (FACTS, BUCKETS, MONTHS, STAFF_SPEC)
+SPECS: tuple[CollectionSpec, ...] = (FACTS, BUCKETS, MONTHS, STAFF_SPEC, CALENDARS)
 
 Recorded = tuple[Event[Any], Fact]
 

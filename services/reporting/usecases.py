@@ -12,7 +12,7 @@ from typing import Any
 from prometheus_client import Gauge
 
 from kit.agency import Agency
-from kit.calendar import WorkCalendar
+from kit.calendars import CalendarProjection
 from kit.clock import Clock, local_date
 from kit.errors import NotFound
 from kit.feedback import FeedbackGroups
@@ -36,7 +36,7 @@ class Reporting:
 
     settings: ReportingSettings
     agencies: Mapping[str, Agency]
-    calendars: Mapping[str, WorkCalendar]
+    calendars: CalendarProjection
     groups: FeedbackGroups
     clock: Clock
     facts: Facts

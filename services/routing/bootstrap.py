@@ -20,7 +20,7 @@ from kit.surveylinks import SurveyLinks
 from kit.web import Templates
 from kit.web.faces import faces_of
 from kit.web.front import front_of
-from services.routing.calendars import Calendars
+from services.routing.calendars import Calendars, calendars_outbox
 from services.routing.context import Routing
 from services.routing.dialogues import fanouts, recount
 from services.routing.dialogues import http as dialogues_http
@@ -49,7 +49,7 @@ def bootstrap(
         settings=settings,
         agencies=agencies,
         groups=load_groups(settings.agencies_dir),
-        calendars=Calendars(load_calendars(settings.agencies_dir, agencies), database),
+        calendars=Calendars(load_calendars(settings.agencies_dir, agencies), calendars_outbox(database, server_clock)),
         clock=clock,
         database=database,
         files=FileStore(files),
@@ -69,7 +69,15 @@ def bootstrap(
         database=database,
         files=files,
         publisher=publisher or KafkaPublisher(settings.kafka_bootstrap),
-        outboxes=(routing.plans, routing.dialogues, routing.cases, routing.questions, routing.staff.accounts, letters),
+        outboxes=(
+            routing.plans,
+            routing.dialogues,
+            routing.cases,
+            routing.questions,
+            routing.staff.accounts,
+            routing.calendars.outbox,
+            letters,
+        ),
         subscriptions=consumers.subscriptions(routing),
         workers=(*afterwards.workers(routing), partial(fanouts.work, routing), partial(recount.work, routing)),
     )

@@ -11,6 +11,9 @@ from uuid import UUID
 from contracts.envelope import Event, Payload, Step
 from contracts.events import CATALOGUE
 from contracts.model import (
+    CalendarDay,
+    CalendarState,
+    CalendarYear,
     CaseSource,
     CaseState,
     CaseStatus,
@@ -129,6 +132,13 @@ STATES: Mapping[type[Payload], Payload] = {
             clocks=(_CLOCK,),
             transfers=(Transfer(n=1, unit="tdc", at=AT),),
             steps=(_STEP,),
+        ),
+        CalendarState(
+            entries=(
+                CalendarDay(what="day_off", day=date(2021, 11, 24), name="Nghỉ theo thông báo của UBND tỉnh"),
+                CalendarDay(what="working_day", day=date(2021, 11, 27), name="Làm bù"),
+                CalendarYear(what="confirmed", year=2022, name="Công văn 9895/VPCP-KGVX"),
+            )
         ),
         StaffState(username="vanphong", name="Trần Thị Mẫu", roles=("office",), session_version=1),
         LetterState(

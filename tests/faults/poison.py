@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aiokafka import AIOKafkaProducer
 
-from contracts.topics import CASES, DELIVERIES, FEEDBACK, INTAKE_LETTERS, QUESTIONS, REGISTRATIONS, Topic
+from contracts.topics import CALENDARS, CASES, DELIVERIES, FEEDBACK, INTAKE_LETTERS, QUESTIONS, REGISTRATIONS, Topic
 from tests.faults.evidence import Poison
 from tests.faults.row import Row
 from tests.faults.watching import Place
@@ -17,6 +17,7 @@ READERS: Mapping[Topic, tuple[str, ...]] = {
     INTAKE_LETTERS: ("notify.letters",),
     CASES: ("intake.cases", "reporting.cases"),
     QUESTIONS: ("intake.questions", "reporting.questions"),
+    CALENDARS: ("intake.calendars", "reporting.calendars"),
     DELIVERIES: ("routing.deliveries",),
 }
 FIRST_TYPE: Mapping[Topic, str] = {
@@ -25,6 +26,7 @@ FIRST_TYPE: Mapping[Topic, str] = {
     INTAKE_LETTERS: "intake_letter.requested",
     CASES: "case.opened",
     QUESTIONS: "question.created",
+    CALENDARS: "calendar.changed",
     DELIVERIES: "delivery.sent",
 }
 BROKER_TAKES = 1_048_576

@@ -31,6 +31,7 @@ GROUPS: Mapping[str, tuple[Topic, ...]] = {
     "intake.cases": (topics.CASES,),
     "intake.questions": (topics.QUESTIONS,),
     "intake.staff": (topics.STAFF,),
+    "intake.calendars": (topics.CALENDARS,),
     "routing.registrations": (topics.REGISTRATIONS,),
     "routing.feedback": (topics.FEEDBACK,),
     "routing.deliveries": (topics.DELIVERIES,),
@@ -43,6 +44,7 @@ GROUPS: Mapping[str, tuple[Topic, ...]] = {
     "reporting.dialogues": (topics.DIALOGUES,),
     "reporting.surveys": (topics.SURVEYS,),
     "reporting.staff": (topics.STAFF,),
+    "reporting.calendars": (topics.CALENDARS,),
 }
 """Consumer group, without its prefix → what it reads."""
 

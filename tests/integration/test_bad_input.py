@@ -47,7 +47,7 @@ TEXT = "Thủ tục đăng ký nhãn hiệu mất bao lâu? (Kinmatsao)"
 DENUNCIATION = "Tôi tố cáo ông Kinmatsao nhận hối lộ khi giải quyết hồ sơ."
 
 READERS: dict[str, tuple[Topic, ...]] = {
-    "intake": (topics.DIALOGUES, topics.CASES, topics.QUESTIONS, topics.STAFF),
+    "intake": (topics.DIALOGUES, topics.CASES, topics.QUESTIONS, topics.STAFF, topics.CALENDARS),
     "routing": (topics.REGISTRATIONS, topics.FEEDBACK, topics.DELIVERIES),
     "notify": (
         topics.INTAKE_LETTERS,
@@ -57,7 +57,7 @@ READERS: dict[str, tuple[Topic, ...]] = {
         topics.FEEDBACK,
         topics.STAFF,
     ),
-    "reporting": (topics.CASES, topics.QUESTIONS, topics.DIALOGUES, topics.STAFF),
+    "reporting": (topics.CASES, topics.QUESTIONS, topics.DIALOGUES, topics.STAFF, topics.CALENDARS),
 }
 """Service → the topics it reads."""
 

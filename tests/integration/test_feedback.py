@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,7 +18,7 @@ from kit import mongo
 from kit.auth import COOKIE, Role
 from kit.kafka import create_topics
 from kit.mongo import Document
-from services.intake.codes import parse_code
+from services.intake.codes import code_hash, parse_code
 from services.intake.feedback.usecases import NO_SUCH_NUMBER
 from services.routing.bootstrap import application, bootstrap
 from services.routing.questions.feedback import IN_FILES
@@ -432,3 +432,43 @@ async def test_feedback_is_erased_everywhere_at_its_senders_request(both: Both) 
 
     await eventually(gone)
     await both.tracking(code)
+
+
+async def test_what_the_office_enters_into_its_calendar_counts_for_people_too(
+    both: Both, mongodb_url: str, kafka_bootstrap: str
+) -> None:
+    """A day off of Thursday 12 March: the receipt, the countdown, and an intake that comes late and reads it from the topic."""
+    address = f"/{SON_LA}/doi-thoai/{both.plan}-1"
+    assert "12/3 (Nghỉ theo thông báo)" not in (await both.intake.client.get(address)).text
+    office = both.desk.browser(Role.OFFICE)
+    entered = {"what": "day_off", "name": "Nghỉ theo thông báo", "reason": "Thông báo của UBND tỉnh", "revision": "0"}
+    await done(await office.post(f"{DESK}lich", day="2026-03-12", **entered))
+    assert (await office.post(f"{DESK}lich", day="2026-03-13", **entered)).status_code == 409, "somebody was faster"
+
+    async def explained() -> bool:
+        page = (await both.intake.client.get(address)).text
+        return "12/3 (Nghỉ theo thông báo)" in page and "dự kiến, vì lịch nghỉ năm 2026 chưa được xác nhận" in page
+
+    await eventually(explained)
+    answer = await both.intake.client.post(PAGE, data=form(nonce=uuid4().hex))
+    assert "chậm nhất ngày 18/3/2026" in answer.text, "five working days after 10 March, without the 12th"
+    kept = await both.intake.database["feedback"].find_one({"code_hash": code_hash(code_of(answer.text))})
+    assert kept is not None
+    case = await both.case(kept["case_number"])
+    (question,) = await both.questions(case["_id"])
+    assert question["clocks"][0]["due_on"] == kept["announced"]["forward_by"] == "2026-03-18", "staff and people are told one day"
+
+    await done(await office.post(f"{DESK}lich/xac-nhan", year="2026", source="Công văn mẫu", revision="1"))
+    async with running_intake(mongodb_url, kafka_bootstrap=kafka_bootstrap, announced=False) as late:
+
+        async def caught_up() -> bool:
+            calendar = await late.intake.calendars.of(SON_LA)
+            return not calendar.is_working_day(date(2026, 3, 12)) and calendar.table(2026).confirmed
+
+        await eventually(caught_up, 60)
+
+    async def the_same() -> bool:
+        ours = await both.desk.routing.calendars.of(SON_LA)
+        return (await both.intake.intake.calendars.of(SON_LA)).version == ours.version
+
+    await eventually(the_same)

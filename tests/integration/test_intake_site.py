@@ -144,6 +144,8 @@ async def test_after_the_closing_it_is_kept_and_told_so(intake: Running) -> None
     assert letter.kind == "late"
     assert letter.fields["code"] == code_in(page.text)
     assert letter.fields["decide_by"]
+    received = orjson.loads(intake.published.of(topics.REGISTRATIONS)[0][1])["data"]
+    assert received["decide_by"] == letter.fields["decide_by"], "the office is shown the day that the person was told"
 
 
 async def test_when_every_seat_is_taken_it_is_kept_and_told_so(intake: Running) -> None:

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from contracts import topics
 from contracts.envelope import Event, Payload
-from contracts.model import CaseState, DialogueState, SurveyState
+from contracts.model import CalendarDay, CalendarState, CaseState, DialogueState, SurveyState
 from contracts.views import QuestionFigures
 from kit import mongo
 from kit.auth import COOKIE, Role, Session, SessionCodec
@@ -348,6 +348,24 @@ async def test_the_public_page_needs_no_sign_in_and_names_no_case(site: Any) -> 
     assert unknown.status_code == 404
 
 
+def _calendar_changed(sequence: int, *days: date) -> Event[CalendarState]:
+    """What the office entered so far, as routing publishes it."""
+    entries = tuple(CalendarDay(what="day_off", day=day, name="Nghỉ bổ sung") for day in days)
+    return Event[CalendarState](
+        id=uuid4(), source="routing", type="calendar.changed.v1", subject=AGENCY, time=at("01/03/2022 08:00"),
+        dataschema="CalendarState", agency=AGENCY, sequence=sequence, data=CalendarState(entries=entries),
+    )  # fmt: skip
+
+
+async def test_the_days_of_a_period_are_counted_with_what_the_office_entered(mongodb_url: str) -> None:
+    async with _reporting(mongodb_url) as (app, reporting), await _client(app, Role.OFFICE) as client:
+        await reporting.calendars.apply([_calendar_changed(2, date(2022, 3, 15), date(2022, 3, 16))])
+        await reporting.calendars.apply([_calendar_changed(1, date(2022, 3, 15))])  # once more, and late
+        index = await client.get("/bac-kan/bao-cao/?nam=2022")
+    assert "ngày 17/3/2022" in index.text, "the first working day after the cut-off of 14 March"
+    assert "ngày 15/3/2022" not in index.text
+
+
 # Kafka
 
 
@@ -377,6 +395,8 @@ async def test_from_events_to_a_report_and_a_rebuild_that_gives_the_same(
     for each in [*s5_events(), _survey_event()]:
         topic = next(t for t in READ.values() if each.type.startswith(_AGGREGATES[t.name]))
         await publisher.publish(topic, each.subject.encode(), each.encode(), ())
+    changed = _calendar_changed(1, date(2022, 3, 15))
+    await publisher.publish(topics.CALENDARS, changed.subject.encode(), changed.encode(), ())
 
     async def all_read() -> bool:
         labels = [*CASES, DIALOGUE_LABEL, SURVEY_LABEL]
@@ -385,6 +405,11 @@ async def test_from_events_to_a_report_and_a_rebuild_that_gives_the_same(
         return here == _EXPECTED and drawn.freshness.is_clean and dict(_numbers(drawn))["Nội dung tiếp nhận"] == [10, 0]
 
     await eventually(all_read, 60)
+
+    async def counted() -> bool:
+        return not (await reporting.calendars.of(AGENCY)).is_working_day(date(2022, 3, 15))
+
+    await eventually(counted)
     old = await reporting.facts.collection.find_one({"kind": "case"})
     assert old is not None
     facts, numbers = await _facts(reporting), _numbers(await _report(reporting))

@@ -15,6 +15,7 @@ from kit.clock import TZ
 from kit.errors import Conflict, Invalid
 from kit.letters import LetterDesk
 from kit.mongo import Document
+from services.routing.calendars import day_off_entry
 from services.routing.context import Routing
 from services.routing.dialogues import fanouts, papers, recount, usecases
 from services.routing.dialogues import store as dialogue_store
@@ -25,7 +26,7 @@ from services.routing.questions import usecases as questions
 from services.routing.questions.domain import Body
 from services.routing.questions.states import Who
 from services.routing.questions.usecases import Outcome, OutcomeKind
-from tests.routing import BAC_KAN, DENUNCIATION, MEASURE, SCIENCE, SON_LA, acting, registration, running_routing, take
+from tests.routing import BAC_KAN, DENUNCIATION, MEASURE, NOW, SCIENCE, SON_LA, acting, registration, running_routing, take
 
 pytestmark = pytest.mark.stack
 
@@ -346,6 +347,46 @@ async def test_a_day_off_added_moves_open_deadlines_and_leaves_closed_ones(routi
     assert lines == [{"conclusion_due": ["2022-05-06", "2022-05-10"]}]
     assert (await routing.questions.get(question["_id"], SON_LA))["clocks"][-1]["due_on"] == "2022-05-05"
     assert await routing.calendars.to_recount() == []
+
+
+async def test_what_the_office_enters_is_told_with_all_that_it_entered_before(routing: Routing) -> None:
+    calendars = routing.calendars.outbox
+    for n, day in enumerate((date(2022, 5, 6), date(2022, 5, 4))):
+        await usecases.add_day_off(routing, acting(routing), day, "Nghỉ bổ sung", "Thông báo của UBND tỉnh", n)
+    at_once = [usecases.confirm_year(routing, acting(routing), 2023, "Công văn mẫu", 2) for _ in range(5)]
+    refused = [error for error in await asyncio.gather(*at_once, return_exceptions=True) if error is not None]
+    assert [type(error) for error in refused] == [Conflict] * 4
+    document = await calendars.whole(SON_LA, SON_LA)
+    assert (document["revision"], document["seq"], document["unsent"]) == (3, 3, 1)
+    told = calendars.event(document, document["events"][-1])
+    assert (told.type, told.subject, told.agency, told.sequence) == ("calendar.changed.v1", SON_LA, SON_LA, 3)
+    said = told.data.model_dump(mode="json")["entries"]
+    assert [entry.get("day") or entry["year"] for entry in said] == ["2022-05-06", "2022-05-04", 2023]
+    assert "vanphong" not in told.encode().decode(), "who entered it stays here"
+
+
+async def test_a_calendar_of_an_older_version_that_told_nobody_is_told(routing: Routing) -> None:
+    def entry(day: int) -> Document:
+        return day_off_entry(date(2022, 5, day), "Nghỉ bổ sung", at=NOW, by="vanphong", reason="Thông báo")
+
+    calendars = routing.calendars.outbox
+    rows = [
+        {"_id": SON_LA, "revision": 2, "recounted": 1, "entries": [entry(6), entry(4)]},
+        {"_id": BAC_KAN, "revision": 0, "recounted": 0, "entries": []},
+    ]
+    await routing.database.command("insert", calendars.name, documents=rows, bypassDocumentValidation=True)
+    await routing.calendars.adopt()
+    await routing.calendars.adopt()
+    document = await calendars.whole(SON_LA, SON_LA)
+    assert (document["revision"], document["seq"], document["recounted"], document["unsent"]) == (2, 2, 1, 1)
+    assert [e["actor"] for e in document["events"]] == ["vanphong"] * 2
+    assert not (await routing.calendars.of(SON_LA)).is_working_day(date(2022, 5, 4))
+    assert [row["_id"] for row in await routing.calendars.to_recount()] == [SON_LA]
+    await usecases.add_day_off(routing, acting(routing), date(2022, 5, 9), "Nghỉ bổ sung", "Thông báo", 2)
+    await usecases.add_day_off(routing, acting(routing, agency=BAC_KAN), date(2022, 5, 9), "Nghỉ bổ sung", "Thông báo", 0)
+    assert (await calendars.whole(SON_LA, SON_LA))["seq"] == 3
+    with pytest.raises(Conflict):
+        await usecases.add_day_off(routing, acting(routing), date(2022, 5, 10), "Nghỉ bổ sung", "Thông báo", 0)
 
 
 async def test_s3_as_it_stands(routing: Routing) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.model import QuestionState
+from contracts.model import CalendarYear, QuestionState
 from kit.agency import Agency, Position, load_agencies
 from kit.calendar import load_calendar
 from kit.clock import TZ
@@ -22,6 +22,7 @@ from tests.site import ANSWERS, answer_state, question_id
 AGENCIES = load_agencies(Path("agencies"))
 SON_LA: Agency = AGENCIES["son-la"]
 CALENDAR = load_calendar(Path("agencies/calendars/vn.yaml"))
+CONFIRMED = CALENDAR.with_entries([CalendarYear(what="confirmed", year=2026, name="Quyết định mẫu")])
 VIETNAMESE = st.text(st.sampled_from("aăâbcdđeêghiklmnoôơpqrstuưvxyáàảãạắằấầéèếềíìóòốồớờúùứừýỳ ,.?ĐÁẾ"), max_size=80)
 
 
@@ -153,13 +154,28 @@ def test_procedures_are_found_by_name_field_code_and_decision() -> None:
 
 def test_a_countdown_explains_itself() -> None:
     now = datetime(2026, 4, 20, 9, 30, tzinfo=TZ)
-    left = domain.countdown(CALENDAR, now, datetime(2026, 5, 8, 17, 30, tzinfo=TZ))
+    left = domain.countdown(CONFIRMED, now, datetime(2026, 5, 8, 17, 30, tzinfo=TZ))
     assert left is not None
     assert left.left == "còn 18 ngày"
     assert "17 giờ 30, ngày 08/5/2026 (thứ Sáu)" in left.explanation
     assert "11 ngày làm việc; không tính 3 ngày thứ Bảy, Chủ nhật, 26/4 (nghỉ lễ)" in left.explanation
     assert "30/4 (nghỉ lễ)" in left.explanation
     assert "01/5 (nghỉ lễ)" in left.explanation
+    assert "dự kiến" not in left.explanation
+
+
+def test_a_countdown_into_a_year_that_nobody_confirmed_says_that_it_is_provisional() -> None:
+    until = datetime(2027, 1, 8, 17, 30, tzinfo=TZ)
+    left = domain.countdown(CONFIRMED, datetime(2026, 12, 28, 9, 30, tzinfo=TZ), until)
+    assert left is not None
+    assert "8 ngày làm việc (dự kiến, vì lịch nghỉ năm 2027 chưa được xác nhận); không tính 2 ngày" in left.explanation
+    both = domain.countdown(CALENDAR, datetime(2026, 12, 28, 9, 30, tzinfo=TZ), until)
+    assert both is not None
+    assert "lịch nghỉ năm 2026 và 2027 chưa được xác nhận" in both.explanation
+    # Only days still ahead count: on New Year's Eve that is the new year alone.
+    last = domain.countdown(CALENDAR, datetime(2026, 12, 31, 9, 30, tzinfo=TZ), until)
+    assert last is not None
+    assert "lịch nghỉ năm 2027 chưa" in last.explanation
 
 
 def test_on_the_last_day_it_says_so_and_afterwards_nothing() -> None:

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid5
 from contracts.model import CaseSource, CaseState, Channel, QuestionStateData
 from kit.acting import Acting
 from kit.agency import Deadline as Rule
-from kit.calendar import Deadline
+from kit.calendar import Deadline, WorkCalendar
 from kit.errors import Conflict, Invalid, NotFound
 from kit.mongo import Document
 from kit.web.navigation import DATA_REQUESTS as PAGE
@@ -42,8 +42,9 @@ async def ask(intake: Intake, acting: Acting, registration: Document, what: What
     if open_one := next((request for request in same if domain.is_open(request)), None):
         return open_one
     deadlines = intake.agency(acting.agency).deadlines
-    answer = _due(intake, acting, deadlines.data_answer, acting.now)
-    due = _due(intake, acting, deadlines.data_see if what == "see" else deadlines.data_delete, acting.now)
+    calendar = await intake.calendars.of(acting.agency)
+    answer = _due(calendar, deadlines.data_answer, acting.now)
+    due = _due(calendar, deadlines.data_see if what == "see" else deadlines.data_delete, acting.now)
     state = domain.new_request(registration, acting, what, note, answer, due)
     act = acting.act(LETTER, changes={"step": State.RECEIVED.value})
     # The id counts those before it, so that two clicks at once come to one request.
@@ -52,8 +53,7 @@ async def ask(intake: Intake, acting: Acting, registration: Document, what: What
     return document
 
 
-def _due(intake: Intake, acting: Acting, rule: Rule, start: datetime) -> Deadline:
-    calendar = intake.calendars[acting.agency]
+def _due(calendar: WorkCalendar, rule: Rule, start: datetime) -> Deadline:
     count = calendar.working_days_after if rule.counting == "working" else calendar.calendar_days_after
     return count(start, rule.days, rule=LAW)
 
@@ -67,9 +67,10 @@ async def decide(intake: Intake, acting: Acting, request: UUID, to: State, reaso
 async def extend(intake: Intake, acting: Acting, request: UUID, reason: str) -> None:
     """More time, once, from the day on which it would have been due. Raises as `domain.extended`."""
     rule = intake.agency(acting.agency).deadlines.data_extension
+    calendar = await intake.calendars.of(acting.agency)
 
     def decision(document: Document) -> Any:
-        return domain.extended(document, acting, _due(intake, acting, rule, _last_moment(document)), reason)
+        return domain.extended(document, acting, _due(calendar, rule, _last_moment(document)), reason)
 
     await intake.requests.change(request, acting.agency, decision)
     await measure(intake)

@@ -123,7 +123,7 @@ async def _keep(
     intake = desk.intake
     _id = registration_id(agency.code, key)
     code = intake.code(_id)
-    calendar = intake.calendars[agency.code]
+    calendar = await intake.calendars.of(agency.code)
     fields = feedback_fields(
         feedback,
         entry,

@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
@@ -183,10 +183,12 @@ def countdown(calendar: WorkCalendar, now: datetime, until: datetime | None) -> 
     free = [f"{left.weekend_days} ngày thứ Bảy, Chủ nhật"] if left.weekend_days else []
     free += [calendar.describe(day) for day in left.days_off]
     without = f"; không tính {', '.join(free)}" if free else ""
+    years = " và ".join(map(str, calendar.provisional_years(today + timedelta(days=1), last)))
+    provisional = f" (dự kiến, vì lịch nghỉ năm {years} chưa được xác nhận)" if years else ""
     return Countdown(
         f"còn {left.calendar_days} ngày",
         f"Tính từ ngày mai đến {format_moment_long(until)}: {left.calendar_days} ngày, trong đó {left.working_days} ngày "
-        f"làm việc{without}. Thời điểm đã công bố không dời, kể cả khi rơi vào ngày nghỉ.",
+        f"làm việc{provisional}{without}. Thời điểm đã công bố không dời, kể cả khi rơi vào ngày nghỉ.",
     )
 
 

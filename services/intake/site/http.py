@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from kit.agency import Agency
+from kit.calendar import WorkCalendar
 from kit.clock import local_date
 from kit.errors import NotFound
 from kit.web import Templates, read_form
@@ -87,8 +88,9 @@ class _Pages:
         """What can be done here, and the dialogue that is next."""
         profile = self._intake.agency(agency)
         plans = await self._intake.announcements.plans(agency)
+        calendar = await usecases.calendar(self._intake, agency)
         now = self._intake.clock()
-        shown = [(plan, self._views(profile, plan), domain.place(plan, now)) for plan in plans]
+        shown = [(plan, self._views(profile, plan, calendar), domain.place(plan, now)) for plan in plans]
         current = [(plan, found, place) for plan, found, place in shown if not found or any(not d.past for d in found)]
         return self._page(
             request,
@@ -154,7 +156,8 @@ class _Pages:
         profile = self._intake.agency(agency)
         now = self._intake.clock()
         plans = await self._intake.announcements.plans(agency)
-        shown = [(plan, self._views(profile, plan), domain.place(plan, now)) for plan in plans]
+        calendar = await usecases.calendar(self._intake, agency)
+        shown = [(plan, self._views(profile, plan, calendar), domain.place(plan, now)) for plan in plans]
         current = [(plan, found, place) for plan, found, place in shown if not found or any(not d.past for d in found)]
         past = [d for _, found, _ in shown for d in found if d.past]
         return self._page(request, profile, "dialogues.html", current=current, past=past)
@@ -163,15 +166,16 @@ class _Pages:
         """One plan with its dialogues."""
         profile = self._intake.agency(agency)
         found = await self._intake.announcements.plan(agency, plan)
+        shown = self._views(profile, found, await usecases.calendar(self._intake, agency))
         placement = domain.place(found, self._intake.clock())
-        return self._page(request, profile, "plan.html", plan=found, dialogues=self._views(profile, found), placement=placement)
+        return self._page(request, profile, "plan.html", plan=found, dialogues=shown, placement=placement)
 
     async def dialogue(self, request: Request, agency: str, dialogue: str) -> Response:
         """One dialogue: when, where, until when to register, its conclusion and what was answered."""
         profile = self._intake.agency(agency)
         plan, found = await self._dialogue(agency, dialogue)
         answers = await usecases.of_dialogue(self._intake, agency, found.id)
-        view = self._view(profile, plan, found)
+        view = self._view(profile, plan, found, await usecases.calendar(self._intake, agency))
         return self._page(request, profile, "dialogue.html", plan=plan, dialogue=view, answers=answers)
 
     async def conclusions(self, request: Request, agency: str) -> Response:
@@ -290,11 +294,10 @@ class _Pages:
                 return plan, found
         raise NotFound("dialogue")
 
-    def _views(self, profile: Agency, plan: Plan) -> list[DialogueView]:
-        return [self._view(profile, plan, dialogue) for dialogue in plan.dialogues]
+    def _views(self, profile: Agency, plan: Plan, calendar: WorkCalendar | None = None) -> list[DialogueView]:
+        return [self._view(profile, plan, dialogue, calendar) for dialogue in plan.dialogues]
 
-    def _view(self, profile: Agency, plan: Plan, dialogue: domain.Dialogue) -> DialogueView:
-        calendar = self._intake.calendars[profile.code]
+    def _view(self, profile: Agency, plan: Plan, dialogue: domain.Dialogue, calendar: WorkCalendar | None = None) -> DialogueView:
         return views.dialogue_view(plan, dialogue, self._intake.clock(), calendar=calendar, contacts=profile.contacts)
 
     def _page(self, request: Request, profile: Agency, name: str, /, **context: Any) -> Response:

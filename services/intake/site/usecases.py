@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pymongo.errors import PyMongoError
 
+from kit.calendar import WorkCalendar
 from kit.errors import NotFound
 from kit.mongo import is_transient
 from services.intake.site import domain
@@ -96,6 +97,16 @@ async def latest(intake: Intake, agency: str) -> Sequence[Answer]:
         if not is_transient(error):
             raise
         return []
+
+
+async def calendar(intake: Intake, agency: str) -> WorkCalendar | None:
+    """What a countdown is explained by; None when it was never read and MongoDB does not answer: a page stands without."""
+    try:
+        return await intake.calendars.of(agency)
+    except PyMongoError as error:
+        if not is_transient(error):
+            raise
+        return None
 
 
 async def like(intake: Intake, agency: str, typed: str) -> Sequence[Answer]:

@@ -2,6 +2,8 @@
 
 from datetime import date, datetime, time
 
+from pydantic import Field
+
 from contracts.model import ConclusionItem, Mode, PlanState, RegistrantKind
 from kit.clock import at, local, start_of_day
 from kit.errors import Invalid
@@ -251,7 +253,7 @@ class ConfirmForm(Input):
     required = {"source": "Xin ghi văn bản quyết định lịch nghỉ."}
 
     revision: int
-    year: int
+    year: int = Field(ge=2000, le=2099)
     source: Line
 
 

@@ -14,6 +14,7 @@ PAUSE = 2.0
 
 async def work(routing: Routing) -> None:
     """Count again whenever a calendar has changed, until cancelled."""
+    await routing.calendars.adopt()
     while True:
         await recount(routing)
         await asyncio.sleep(PAUSE)

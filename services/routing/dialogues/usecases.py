@@ -264,22 +264,20 @@ async def add_day_off(routing: Routing, acting: Acting, day: date, name: str, re
     """A day off that the office adds; open deadlines are counted again (recount.py), closed ones stay (S3)."""
     _require(name=name, reason=reason)
     entry = day_off_entry(day, name.strip(), at=acting.now, by=acting.actor, reason=reason.strip())
-    await routing.calendars.enter(acting.agency, entry, revision)
+    await routing.calendars.enter(acting, entry, revision)
 
 
 async def add_working_day(routing: Routing, acting: Acting, day: date, name: str, reason: str, revision: int) -> None:
     """A day that is worked after all."""
     _require(name=name, reason=reason)
     entry = working_day_entry(day, name.strip(), at=acting.now, by=acting.actor, reason=reason.strip())
-    await routing.calendars.enter(acting.agency, entry, revision)
+    await routing.calendars.enter(acting, entry, revision)
 
 
 async def confirm_year(routing: Routing, acting: Acting, year: int, source: str, revision: int) -> None:
     """A person confirms a year's days off with the decision they rest on; it is no longer "dự kiến"."""
     _require(source=source)
-    await routing.calendars.enter(
-        acting.agency, confirmation_entry(year, source.strip(), at=acting.now, by=acting.actor), revision
-    )
+    await routing.calendars.enter(acting, confirmation_entry(year, source.strip(), at=acting.now, by=acting.actor), revision)
 
 
 # Helpers

@@ -193,6 +193,8 @@ def _new_case(
         "attendance_note": "",
         "steps": steps,
     }
+    if data.decide_by is not None:
+        state["decide_by"] = data.decide_by.isoformat()
     return New(case_id, state, acts)
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from contracts.model import CaseStatus
 from kit.auth import Role, Session
+from kit.deadlines import late_notice_due
 from kit.errors import Forbidden, Invalid
 from kit.mongo import Document
 from kit.web.forms import Input, Line, Submitted, Text, read_form
@@ -146,10 +147,11 @@ async def _page(desk: Desk, request: Request, session: Session, case_id: UUID, *
 
 
 async def _told_by(desk: Desk, case: Document) -> date | None:
-    """The day by which the person is told what becomes of a late registration (D4); None where the profile has none."""
-    rule = desk.routing.agencies[case["agency"]].deadlines.late_notice
-    if not rule.enabled:
-        return None
-    calendar = await desk.routing.calendars.of(case["agency"])
-    count = calendar.working_days_after if rule.counting == "working" else calendar.calendar_days_after
-    return count(case["received_at"], rule.days, rule="D4").due_on
+    """The day by which the person is told what becomes of a late registration (D4): as the receipt says; of one that became late
+    later, as it is counted now; None where the profile has none.
+    """
+    if told := case.get("decide_by"):
+        return date.fromisoformat(told)
+    agency = desk.routing.agencies[case["agency"]]
+    due = late_notice_due(agency, await desk.routing.calendars.of(agency.code), case["received_at"])
+    return due.due_on if due else None
