@@ -168,9 +168,7 @@ async def enter(intake: Intake, acting: Acting, key: str, submission: Submission
             if (kept := await _kept_before(intake, agency, key, hashed, entry.channel)) is None:
                 raise
             return kept
-        incomplete = domain.missing(submission, printed_fields(agency))
-        if entry.read_back is False:
-            incomplete = (*incomplete, "read_back")
+        incomplete = (*domain.missing(submission, printed_fields(agency)), *entry.left_out)
         return await _keep(intake, acting, agency, key, submission, entry, plan, placement, hashed, incomplete)
 
 
@@ -258,7 +256,7 @@ async def alike(intake: Intake, agency: str, key: str, submission: Submission) -
     keys = domain.alike_keys(agency, submission.plan, submission.person)
     if not keys:
         return []
-    return await intake.registrations.alike(agency, submission.plan, keys, but=domain.registration_id(agency, key))
+    return await intake.registrations.alike(agency, keys, but=domain.registration_id(agency, key))
 
 
 async def vouched(intake: Intake, vouching: Vouching | None, key: str) -> Doubt | None:

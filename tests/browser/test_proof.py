@@ -168,6 +168,8 @@ async def test_feedback_and_survey_are_proven_while_they_are_filled_in(site: Sit
     await page.locator("[name=address]").fill("Tổ 2, phường Tô Hiệu")
     await page.locator("[name=phone]").fill("0912 345 679")
     await page.locator("[name=consent]").check()
+    await page.get_by_role("button", name="Xem lại và gửi").click()
+    await expect(page.get_by_text("Phản ánh, kiến nghị chưa được gửi.")).to_be_visible()
     await page.get_by_role("button", name="Gửi phản ánh, kiến nghị").click()
     await expect(page.locator("p.code")).to_be_visible()
     await expect(page.get_by_text("đơn.pdf (1 KB)")).to_be_visible()
