@@ -163,6 +163,13 @@ async def test_feedback_and_survey_are_proven_while_they_are_filled_in(site: Sit
     await page.goto(f"{address}/phan-anh-kien-nghi")
     await page.locator("[name=text]").fill("Đề nghị rút ngắn thời gian kiểm định.")
     await page.get_by_label("Họ và tên").fill("Lò Văn Phản Ánh")
+    await page.locator("[name=group][value='7']").check()
+    await page.get_by_label("Lưu bản nháp trên máy này").check()
+    await page.goto(f"{address}/phan-anh-kien-nghi")
+    await expect(page.get_by_text("Đã mở lại bản nháp")).to_be_visible()
+    await expect(page.locator("[name=text]")).to_have_value("Đề nghị rút ngắn thời gian kiểm định.")
+    await expect(page.get_by_label("Họ và tên")).to_have_value("Lò Văn Phản Ánh")
+    await expect(page.locator("[name=group][value='7']")).to_be_checked()
     scan = FilePayload(name="đơn.pdf", mimeType="application/pdf", buffer=PDF_BYTES)
     await page.get_by_label("Tệp đính kèm").set_input_files(scan)
     await page.locator("[name=address]").fill("Tổ 2, phường Tô Hiệu")
@@ -173,6 +180,9 @@ async def test_feedback_and_survey_are_proven_while_they_are_filled_in(site: Sit
     await page.get_by_role("button", name="Gửi phản ánh, kiến nghị").click()
     await expect(page.locator("p.code")).to_be_visible()
     await expect(page.get_by_text("đơn.pdf (1 KB)")).to_be_visible()
+    await expect(page.get_by_role("button", name="In trang này")).to_be_visible()
+    await expect(page.get_by_role("button", name="Sao chép mã")).to_be_visible()
+    assert await page.evaluate("localStorage.length") == 0, "what is sent is no draft any more"
     assert await site.held() == before
 
     point = Point("ACDEHKMN", "son-la", "van-phong", None, closed=False)
