@@ -71,7 +71,7 @@ class _Counter:
                 raise Invalid(attached.errors)
             submission, entry = typed.submission(typed.plan, attached.files), typed.entry()
             key = entry_key(values["nonce"], domain.payload_hash(submission, entry))
-            if typed.anyway is None and (found := await alike(self._intake, agency, key, submission)):
+            if typed.anyway is None and (found := await alike(self._intake, agency, key, submission, entry.channel)):
                 like = views.alike_rows(found, submission.person)
                 return await self._form(request, profile, values, Shown(attached=attached), like=like)
             acting = Acting(agency, session.username, self._intake.clock(), current_trace())

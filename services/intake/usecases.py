@@ -249,14 +249,15 @@ async def check(intake: Intake, acting: Acting, submission: Submission) -> None:
         await _admitted(intake, intake.agency(acting.agency), submission, entry)
 
 
-async def alike(intake: Intake, agency: str, key: str, submission: Submission) -> list[Document]:
+async def alike(intake: Intake, agency: str, key: str, submission: Submission, channel: Channel) -> list[Document]:
     """Registrations of the same plan with the same name or telephone (D3: a form that came twice, by two ways); the newest
-    first, without that of `key` itself.
+    first, without that of `key` itself. Raises `Unavailable`.
     """
     keys = domain.alike_keys(agency, submission.plan, submission.person)
     if not keys:
         return []
-    return await intake.registrations.alike(agency, keys, but=domain.registration_id(agency, key))
+    async with answering(intake, channel):
+        return await intake.registrations.alike(agency, keys, but=domain.registration_id(agency, key))
 
 
 async def vouched(intake: Intake, vouching: Vouching | None, key: str) -> Doubt | None:

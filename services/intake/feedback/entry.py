@@ -90,7 +90,7 @@ class _Counter:
             feedback, entry = typed.feedback(attached.files), typed.entry()
             key = entry_key(values["nonce"], domain.payload_hash(feedback, entry))
             acting = Acting(agency, session.username, self._intake.clock(), current_trace())
-            if typed.anyway is None and (found := await alike(self._desk, acting, key, feedback)):
+            if typed.anyway is None and (found := await alike(self._desk, acting, key, feedback, entry.channel)):
                 like = alike_rows(found, feedback.person, CHANNELS)
                 return await self._form(request, profile, values, Shown(attached=attached), like=like)
             receipt = await enter(self._desk, acting, key, feedback, entry)

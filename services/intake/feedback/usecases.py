@@ -100,15 +100,16 @@ async def check(desk: FeedbackIntake, acting: Acting, feedback: Feedback) -> Non
         _admit(desk, desk.intake.agency(acting.agency), feedback)
 
 
-async def alike(desk: FeedbackIntake, acting: Acting, key: str, feedback: Feedback) -> list[Document]:
+async def alike(desk: FeedbackIntake, acting: Acting, key: str, feedback: Feedback, channel: Channel) -> list[Document]:
     """Feedback of the last `ALIKE_WITHIN` with the same name or telephone (D3: what came twice, by two ways); the newest first,
-    without that of `key` itself.
+    without that of `key` itself. Raises `Unavailable`.
     """
     keys = alike_keys(acting.agency, NO_PLAN, feedback.person)
     if not keys:
         return []
     but = registration_id(acting.agency, key)
-    return await desk.store.alike(acting.agency, keys, but=but, since=acting.now - ALIKE_WITHIN)
+    async with answering(desk.intake, channel, FEEDBACK):
+        return await desk.store.alike(acting.agency, keys, but=but, since=acting.now - ALIKE_WITHIN)
 
 
 def _admit(desk: FeedbackIntake, agency: Agency, feedback: Feedback) -> None:
