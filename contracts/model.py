@@ -211,6 +211,7 @@ class FeedbackState(Payload):
     consent_version: str | None = None
     outside_number: str | None = None
     outside_due: date | None = None
+    incomplete: tuple[str, ...] = Field((), description="Fields that what came on paper or by telephone left out")
     registration: UUID | None = Field(None, description="The registration it came from; its code is unchanged (D3)")
     status: str = Field("received", description="received | withdrawn | erased")
     steps: tuple[Step, ...] = ()

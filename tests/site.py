@@ -48,7 +48,7 @@ def answer_state(n: int, section: str, question: str, answer: str, **changes: An
     fields: dict[str, Any] = {
         "case": UUID(int=n), "case_number": f"SL-2026-{n:06d}", "section_title": section, "state": QuestionState.ANSWERED,
         "dialogue": f"{PLAN}-1", "public_question": question, "public_answer": answer,
-        "published_on": date(2026, 3, 1) + timedelta(days=n), "outcome_on": date(2026, 2, 20),
+        "published_on": date(2026, 3, 1) + timedelta(days=n), "outcome_on": date(2026, 2, 20) + timedelta(days=n),
     }  # fmt: skip
     return QuestionStateData.model_validate(fields | changes)
 
@@ -69,8 +69,9 @@ class HeldAnswers:
         for public, state in self._held:
             if public is not None and (all if every else any)(key in public["keys"] for key in keys):
                 texts = (state.section_title or "", state.public_question or "", state.public_answer or "")
-                found.append(Answer(public["id"], *texts, date.fromisoformat(public["on"]), state.dialogue))
-        return sorted(found, key=lambda one: one.published_on, reverse=True)
+                days = date.fromisoformat(public["on"]), state.published_on
+                found.append(Answer(public["id"], *texts, *days, state.dialogue))
+        return sorted(found, key=lambda one: one.answered_on, reverse=True)
 
     async def one(self, agency: str, public_id: str) -> Answer | None:
         return next((a for a in self._shown([], every=True) if a.id == public_id), None)
@@ -80,6 +81,9 @@ class HeldAnswers:
 
     async def count(self, agency: str, keys: Sequence[str]) -> int:
         return len(self._shown(keys, every=True))
+
+    async def years(self, agency: str) -> list[int]:
+        return sorted({one.answered_on.year for one in self._shown([], every=True)}, reverse=True)
 
     async def having_any(self, agency: str, keys: Sequence[str]) -> list[Answer]:
         return self._shown(keys, every=False)
@@ -133,12 +137,16 @@ def sample_plans() -> list[Plan]:
 
 
 def public_site(
-    *, now: datetime = NOW, plans: Sequence[Plan] | None = None, answers: Sequence[QuestionStateData] | None = None
+    *,
+    now: datetime = NOW,
+    plans: Sequence[Plan] | None = None,
+    answers: Sequence[QuestionStateData] | None = None,
+    proof_cost: int = 0,
 ) -> tuple[FastAPI, Intake]:
     """Intake's application; neither MongoDB nor Kafka is asked for anything."""
     settings = IntakeSettings(
         session_secret=SecretStr("s" * 40), code_secret=SecretStr("c" * 40), session_secure=False, fonts_dir=font_dir(),
-        public_url="https://doi-thoai.example", log_level="ERROR",
+        public_url="https://doi-thoai.example", log_level="ERROR", proof_cost=proof_cost,
     )  # fmt: skip
     app, _, intake = bootstrap(settings, clock=lambda: now)
     held = [answer_state(n, *texts) for n, texts in enumerate(ANSWERS)] if answers is None else answers

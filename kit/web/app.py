@@ -1,6 +1,7 @@
 """The ASGI application of a service: what all four share before the first page of their own."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import PurePath
 from typing import Any, Protocol, cast
 
 from fastapi import FastAPI, Request
@@ -17,7 +18,7 @@ from kit.logging import get_logger
 from kit.web.apidocs import page as api_page
 from kit.web.middleware import BODY_LIMIT, Admit, Admitted, BodyLimited, Hardened, LastResort, Measured, Traced
 from kit.web.problems import Answers, ProblemDocument
-from kit.web.rendering import STATIC, STATIC_HASHES, Templates
+from kit.web.rendering import STATIC_FILES, STATIC_HASHES, Templates
 
 _MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".js": "text/javascript; charset=utf-8"}
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -118,5 +119,4 @@ async def static_file(request: Request, name: str) -> Response:
     headers = {"ETag": etag, "Cache-Control": _FOR_EVER if exact else "public, max-age=300"}
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    file = STATIC / name
-    return Response(file.read_bytes(), headers=headers | {"Content-Type": _MEDIA_TYPES[file.suffix]})
+    return Response(STATIC_FILES[name], headers=headers | {"Content-Type": _MEDIA_TYPES[PurePath(name).suffix]})

@@ -16,6 +16,7 @@ def face_of(agency: Agency) -> AgencyFace:
         phone=agency.contacts.phone,
         email=agency.contacts.email,
         hours=agency.office_hours.in_words,
+        hotline=agency.contacts.hotline or "",
         emblem=f"/{agency.code}/bieu-trung.svg" if agency.emblem else "",
     )
 

@@ -12,14 +12,14 @@ The document: `_id`, `agency`, `case_number`, `plan`, `dialogue`, `channel`, `re
 - `unrouted`      since when routing has not shown it (promise 2); removed when it has
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from contracts.envelope import Payload
 from contracts.letters import LateFields, LetterFields, Meeting, ReceiptFields
-from contracts.model import Channel, DialogueState, LetterKind, LetterState, Recipient, RegistrationState, Way
+from contracts.model import Channel, DialogueState, FileRef, LetterKind, LetterState, Recipient, RegistrationState, Way
 from kit.letters import letter_id
 from services.intake.domain import Entry, Placement, Plan, Submission, section_texts
 
@@ -57,7 +57,8 @@ def registration_fields(
         "person": submission.person.model_dump(),
         "preferred_way": submission.preferred_way,
         "sections": [s.model_dump() for s in section_texts(submission, titles)],
-        **_if_given(submission, entry),
+        **({"participation": submission.participation} if submission.participation is not None else {}),
+        **if_given(submission.files, entry),
         "consent_version": submission.consent_version,
         "incomplete": list(incomplete),
         "status": "received",
@@ -69,13 +70,11 @@ def registration_fields(
     }
 
 
-def _if_given(submission: Submission, entry: Entry) -> Document:
-    """What most forms do not have, and so do not carry."""
+def if_given(files: Sequence[FileRef], entry: Entry) -> Document:
+    """What most forms, and most feedback, do not have, and so do not carry."""
     given: Document = {}
-    if submission.participation is not None:
-        given["participation"] = submission.participation
-    if submission.files:
-        given["files"] = [file.model_dump() for file in submission.files]
+    if files:
+        given["files"] = [file.model_dump() for file in files]
     if entry.read_back is not None:
         given["read_back"] = entry.read_back
     return given

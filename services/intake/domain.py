@@ -191,6 +191,11 @@ class Entry:
     incoming_number: str | None = None
     read_back: bool | None = None
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What of the entry itself is still to be done."""
+        return ("read_back",) if self.read_back is False else ()
+
 
 def payload_hash(submission: Submission, entry: Entry | None = None) -> bytes:
     """What tells a repetition from another request under the same key."""
@@ -272,7 +277,9 @@ def folded(text: str) -> str:
 
 
 def alike_keys(agency: str, plan: str, person: Person) -> list[int]:
-    """By which registrations of one plan with the same name or telephone find each other; 64 bits of a hash, for an index."""
+    """By which registrations of one plan with the same name or telephone find each other; 64 bits of a hash, for an index.
+    Feedback is of no plan: "".
+    """
     name, phone = folded(person.name), _national(person.phone)
     said = (f"{agency}/{plan}/name/{name}" if name else "", f"{agency}/{plan}/phone/{phone}" if phone else "")
     return [_key(text) for text in said if text]

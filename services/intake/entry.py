@@ -1,9 +1,8 @@
 """The counter: staff enter a form that came on paper, by mail or by phone, and hand out the slip with its code (D3)."""
 
-import secrets
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
@@ -13,13 +12,13 @@ from contracts.model import Channel
 from kit.acting import Acting
 from kit.agency import Agency
 from kit.auth import Role, Session
-from kit.clock import format_date, local
-from kit.errors import Invalid, Unavailable
+from kit.errors import Invalid
 from kit.web import Templates, current_trace, read_form, staff
 from kit.web.faces import face_of
 from services.intake import domain, printing, views
-from services.intake.attachments.scanner import SCANNER
-from services.intake.attachments.usecases import NOTHING, Attached
+from services.intake.attachments.usecases import Attached
+from services.intake.counter import beginning, onwards
+from services.intake.formflow import AS_IT_IS, Hindrances, Shown, taken
 from services.intake.forms import ENTRY_CHANNELS, EntryForm, entry_key
 from services.intake.http import choice_pairs, labels_of, pdf, receipt_context, with_nonce
 from services.intake.usecases import Intake, alike, enter, receipt_of
@@ -27,13 +26,15 @@ from services.intake.usecases import Intake, alike, enter, receipt_of
 Office = Annotated[Session, Depends(staff(Role.OFFICE))]
 _KEPT = ("plan", "dialogue", "channel", "received_on")
 """What the next form has in common with the last one, mostly."""
-UNAVAILABLE = (
-    "Hệ thống tạm thời gián đoạn nên phiếu chưa được lưu. Nội dung đã nhập vẫn còn: "
-    "xin đợi ít giây rồi bấm “Ghi nhận phiếu” lần nữa."
-)
-NO_SCANNER = (
-    "Hệ thống tạm thời chưa kiểm tra được tệp đính kèm nên phiếu chưa được lưu. Nội dung đã nhập vẫn còn: "
-    "xin đợi ít phút, chọn lại tệp rồi bấm “Ghi nhận phiếu”, hoặc ghi nhận không kèm tệp."
+HINDRANCES = Hindrances(
+    unavailable=(
+        "Hệ thống tạm thời gián đoạn nên phiếu chưa được lưu. Nội dung đã nhập vẫn còn: "
+        "xin đợi ít giây rồi bấm “Ghi nhận phiếu” lần nữa."
+    ),
+    no_scanner=(
+        "Hệ thống tạm thời chưa kiểm tra được tệp đính kèm nên phiếu chưa được lưu. Nội dung đã nhập vẫn còn: "
+        "xin đợi ít phút, chọn lại tệp rồi bấm “Ghi nhận phiếu”, hoặc ghi nhận không kèm tệp."
+    ),
 )
 
 
@@ -55,55 +56,42 @@ class _Counter:
 
     async def form(self, request: Request, session: Office, agency: str) -> Response:  # noqa: ARG002 - the dependency guards
         """The form, dated now, or going on from the last one: its plan, dialogue, channel and day."""
-        now = local(self._intake.clock())
-        values = {
-            "nonce": secrets.token_urlsafe(16),
-            "received_on": format_date(now.date()),
-            "received_time": f"{now:%H:%M}",
-            "channel": "paper",
-        }
-        kept = {name: value[:100] for name in _KEPT if (value := request.query_params.get(name))}
-        return await self._form(request, self._intake.agency(agency), values | kept, {}, goes_on=bool(kept))
+        values, goes_on = beginning(self._intake.clock(), request.query_params, _KEPT)
+        return await self._form(request, self._intake.agency(agency), values, goes_on=goes_on)
 
     async def submit(self, request: Request, session: Office, agency: str) -> Response:
         """Keep the form, then show its receipt at an address of its own."""
         profile = self._intake.agency(agency)
         submitted = await read_form(request)
         values = with_nonce(submitted)
-        attached: Attached | None = None
-        try:
-            attached = await self._intake.attachments.attach(agency, values["nonce"], submitted)
+
+        async def act(attached: Attached) -> Response:
             typed = submitted.parse(EntryForm)
             if attached.errors:
                 raise Invalid(attached.errors)
             submission, entry = typed.submission(typed.plan, attached.files), typed.entry()
             key = entry_key(values["nonce"], domain.payload_hash(submission, entry))
-            if typed.anyway is None and (found := await alike(self._intake, agency, key, submission)):
-                return await self._form(request, profile, values, {}, attached=attached, like=views.alike_rows(found, submission))
+            if typed.anyway is None and (found := await alike(self._intake, agency, key, submission, entry.channel)):
+                like = views.alike_rows(found, submission.person)
+                return await self._form(request, profile, values, Shown(attached=attached), like=like)
             acting = Acting(agency, session.username, self._intake.clock(), current_trace())
             receipt = await enter(self._intake, acting, key, submission, entry)
-        except (Invalid, Unavailable) as error:
-            if attached is None:
-                attached = await self._intake.attachments.recall(agency, values["nonce"], submitted)
-            if isinstance(error, Invalid):
-                return await self._form(request, profile, values, error.errors | attached.errors, status=422, attached=attached)
-            warning = NO_SCANNER if SCANNER in error.args else UNAVAILABLE
-            return await self._form(request, profile, values, attached.errors, status=503, warning=warning, attached=attached)
-        return RedirectResponse(f"/{agency}/tiep-nhan/{receipt.document['_id']}", 303)
+            return RedirectResponse(f"/{agency}/tiep-nhan/{receipt.document['_id']}", 303)
+
+        again = partial(self._form, request, profile, values)
+        return await taken(self._intake.attachments, agency, submitted, values["nonce"], act, again, HINDRANCES)
 
     async def receipt(self, request: Request, session: Office, agency: str, registration: UUID) -> Response:
         """What was kept, what is missing, and the slip to print."""
         profile = self._intake.agency(agency)
         receipt = await receipt_of(self._intake, agency, registration)
         document = receipt.document
-        kept = {name: document[name] for name in _KEPT if document.get(name)}
-        kept["received_on"] = format_date(local(document["received_at"]).date())
         return self._page(
             request,
             profile,
             "entered.html",
             labels=labels_of(profile),
-            onwards=f"/{agency}/tiep-nhan/?{urlencode(kept)}",
+            onwards=onwards(f"/{agency}/tiep-nhan/", document, _KEPT),
             by_phone=document["channel"] == Channel.PHONE,
             staff_name=session.name,
             **receipt_context(profile, receipt),
@@ -120,11 +108,8 @@ class _Counter:
         request: Request,
         profile: Agency,
         values: Mapping[str, str],
-        errors: Mapping[str, str],
+        shown: Shown = AS_IT_IS,
         *,
-        status: int = 200,
-        warning: str = "",
-        attached: Attached = NOTHING,
         like: Sequence[views.AlikeRow] = (),
         goes_on: bool = False,
     ) -> Response:
@@ -134,8 +119,8 @@ class _Counter:
             request,
             profile,
             "entry.html",
-            status=status,
-            headers={"Retry-After": "5"} if status == 503 else {},
+            status=shown.status,
+            headers=shown.headers,
             form=profile.form,
             plans=[(plan.id, f"{plan.state.number}: {plan.state.title}") for plan in plans],
             dialogues=[(d.id, f"Lần {d.state.ordinal} năm {d.state.year}") for plan in plans for d in plan.dialogues],
@@ -143,13 +128,13 @@ class _Counter:
             labels=labels_of(profile),
             choice_pairs=choice_pairs,
             values=chosen | dict(values),
-            errors=errors,
-            warning=warning,
-            attached=attached,
+            errors=shown.errors,
+            warning=shown.warning,
+            attached=shown.attached,
             allowed=self._intake.attachments.allowed,
             like=like,
             goes_on=goes_on,
-            calm=not (errors or like or warning),
+            calm=not (shown.errors or like or shown.warning),
         )
 
     def _page(self, request: Request, profile: Agency, name: str, **context: Any) -> Response:

@@ -1,6 +1,6 @@
 """What people, staff and programs send, as they send it, and what it means (`domain.Submission`)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -30,10 +30,10 @@ class Step(StrEnum):
     """Another form of the same body, with what is said of the body filled in."""
 
 
-def step_of(submitted: Submitted) -> Step:
-    """The button that was pressed; what no button of ours says is a form to be sent, and refused for it there."""
+def step_of(submitted: Submitted, steps: Collection[Step] = tuple(Step)) -> Step:
+    """The button that was pressed; what no button of the form says is a form to be sent, and refused for it there."""
     asked = submitted.values.get("action", "")
-    return Step(asked) if asked in set(Step) else Step.SEND
+    return Step(asked) if asked in steps else Step.SEND
 
 
 OF_THE_BODY = ("kind", "organisation", "address", "phone", "email", "preferred_way")
@@ -96,21 +96,16 @@ ENTRY_CHANNELS: Mapping[Channel, str] = {
 
 def _entry_channel(channel: Channel) -> Channel:
     if channel not in ENTRY_CHANNELS:
-        raise courteous("Kênh này tự ghi nhận phiếu. Xin chọn kênh mà phiếu đã đến.")
+        raise courteous("Kênh này được ghi nhận tự động. Xin chọn kênh mà phiếu hoặc nội dung đã đến.")
     return channel
 
 
-class EntryForm(WebForm):
-    """What staff type from a paper, a mail or a call (D3). A phone number stays as it is written there."""
+class AtCounter(Input):
+    """What staff note beside what a paper, a mail or a call says (D3). A phone number stays as it is written there.
 
-    required: ClassVar[Mapping[str, str]] = {
-        "plan": "Xin chọn kế hoạch.",
-        "channel": "Xin chọn kênh tiếp nhận.",
-        "received_on": "Xin ghi ngày nhận.",
-        "received_time": "Xin ghi giờ nhận, vì phiếu đến đúng hạn hay muộn tính theo giờ này.",
-    }
+    `read_back`: a call's content was read back to the caller. `anyway`: kept though it is like what there is already.
+    """
 
-    plan: Line
     phone: Line = ""
     channel: Annotated[Channel, AfterValidator(_entry_channel)]
     received_on: FormDate
@@ -122,6 +117,19 @@ class EntryForm(WebForm):
     def entry(self) -> Entry:
         read_back = self.read_back is not None if self.channel is Channel.PHONE else None
         return Entry(self.channel, clock.at(self.received_on, self.received_time), self.incoming_number, read_back)
+
+
+class EntryForm(AtCounter, WebForm):
+    """A registration typed by staff."""
+
+    required: ClassVar[Mapping[str, str]] = {
+        "plan": "Xin chọn kế hoạch.",
+        "channel": "Xin chọn kênh tiếp nhận.",
+        "received_on": "Xin ghi ngày nhận.",
+        "received_time": "Xin ghi giờ nhận, vì phiếu đến đúng hạn hay muộn tính theo giờ này.",
+    }
+
+    plan: Line
 
 
 class PersonInput(Input):

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from kit.acting import Acting
 from kit.agency import Agency, WebField
 from kit.clock import format_date_in_words, local_date
-from kit.errors import Invalid, TooMany, Unavailable
+from kit.errors import Invalid, TooMany
 from kit.feedback import FeedbackGroups
 from kit.mongo import is_transient
 from kit.web import Submitted, Templates, current_trace, read_form
@@ -24,33 +24,30 @@ from services.intake import domain, printing, summary, views
 from services.intake.after import sheets
 from services.intake.after.pages import Tracking
 from services.intake.attachments.domain import FIELD
-from services.intake.attachments.scanner import SCANNER
-from services.intake.attachments.usecases import NOTHING, Attached, file_rows
+from services.intake.attachments.usecases import Attached, file_rows
 from services.intake.codes import code_hash, parse_code
 from services.intake.domain import Placement, Plan, Window
+from services.intake.formflow import AS_IT_IS, Hindrances, Shown, count_step, taken
 from services.intake.forms import OF_THE_BODY, Step, WebForm, carried, step_of, web_key
-from services.intake.ratelimits import ALL_REGISTRATIONS, FORM, REQUEST, count_lookup, count_uploads
+from services.intake.ratelimits import REQUEST, count_lookup
 from services.intake.usecases import Intake, Receipt, check, check_whole, not_yet_open, register, section_titles
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
-_RETRY_AFTER = 5
 BAD_CODE = "Mã tra cứu chưa đúng. Mã gồm 16 ký tự, xin Ông/Bà kiểm tra lại từng ký tự."
 UNKNOWN_CODE = "Không tìm thấy phiếu với mã này. Xin Ông/Bà kiểm tra lại mã, hoặc gọi Văn phòng Sở để được giúp đỡ."
-UNAVAILABLE = (
-    "Hệ thống tạm thời gián đoạn nên phiếu chưa được ghi nhận. Nội dung Ông/Bà đã nhập vẫn còn trên trang này: "
-    "xin đợi ít giây rồi bấm gửi lần nữa."
-)
-NO_SCANNER = (
-    "Hệ thống tạm thời chưa kiểm tra được tệp đính kèm nên phiếu chưa được ghi nhận. Nội dung Ông/Bà đã nhập vẫn còn trên trang "
-    "này: xin đợi ít phút, chọn lại tệp rồi bấm gửi lần nữa, hoặc gửi phiếu không kèm tệp."
-)
-
 _SEND_AGAIN = "Nội dung Ông/Bà đã nhập vẫn còn trên trang này: xin đợi {wait} rồi bấm gửi lần nữa."
-TOO_MANY = (
-    "Trong thời gian ngắn đã có quá nhiều phiếu gửi từ cùng một nơi hoặc với cùng thông tin liên hệ nên lần gửi này chưa được "
-    "ghi nhận. " + _SEND_AGAIN
+_HINDRANCES = Hindrances(
+    unavailable="Hệ thống tạm thời gián đoạn nên phiếu chưa được ghi nhận. " + _SEND_AGAIN.format(wait="ít giây"),
+    no_scanner=(
+        "Hệ thống tạm thời chưa kiểm tra được tệp đính kèm nên phiếu chưa được ghi nhận. Nội dung Ông/Bà đã nhập vẫn còn trên "
+        "trang này: xin đợi ít phút, chọn lại tệp rồi bấm gửi lần nữa, hoặc gửi phiếu không kèm tệp."
+    ),
+    too_many=(
+        "Trong thời gian ngắn đã có quá nhiều phiếu gửi từ cùng một nơi hoặc với cùng thông tin liên hệ nên lần gửi này chưa "
+        "được ghi nhận. " + _SEND_AGAIN
+    ),
+    too_many_of_all="Hệ thống đang nhận rất nhiều phiếu cùng lúc nên lần gửi này chưa được ghi nhận. " + _SEND_AGAIN,
 )
-TOO_MANY_OF_ALL = "Hệ thống đang nhận rất nhiều phiếu cùng lúc nên lần gửi này chưa được ghi nhận. " + _SEND_AGAIN
 TOO_MANY_LOOKUPS = "Trong thời gian ngắn đã có quá nhiều lượt tra cứu. Xin Ông/Bà đợi {wait} rồi tra cứu lại."
 
 
@@ -80,7 +77,7 @@ class _Pages:
         """The form to fill in."""
         profile = self._intake.agency(agency)
         found = await self._intake.announcements.plan(agency, plan)
-        return self._form(request, profile, plan, found, {"nonce": secrets.token_urlsafe(16)}, {})
+        return self._form(request, profile, plan, found, {"nonce": secrets.token_urlsafe(16)})
 
     async def submit(self, request: Request, agency: str, plan: str) -> Response:
         """What a button of the form or of its summary asks for. To what was sent the answer is the receipt itself; wherever
@@ -92,28 +89,23 @@ class _Pages:
         step = step_of(submitted)
         if step is Step.AGAIN:
             return await self._form_of_the_same_body(request, profile, plan, values)
-        attached: Attached | None = None
-        try:
-            self._count(request, submitted, step)
-            attached = await self._intake.attachments.attach(agency, values["nonce"], submitted)
-            if step is Step.SEND:
-                receipt = await self._register(profile, plan, submitted, values["nonce"], attached)
-                if receipt.document["status"] == "erased":  # the page of a receipt was loaded again
-                    return RedirectResponse(f"/{agency}/tra-cuu", 303)
-                return self._page(request, profile, "receipt.html", **receipt_context(profile, receipt))
-            return await self._not_yet_sent(request, profile, plan, submitted, values, attached, step)
-        except (TooMany, Invalid, Unavailable) as error:
-            if attached is None:
-                attached = await self._intake.attachments.recall(agency, values["nonce"], submitted)
-            found = await self._known_plan(agency, plan)
-            return self._form(request, profile, plan, found, values, **_in_the_way(error, step, attached))
 
-    def _count(self, request: Request, submitted: Submitted, step: Step) -> None:
-        """A form that is sent, or that brings files, is a form; looking at it again is a request like any other."""
-        limits, address = self._intake.limits, address_of(request.scope)
-        files = submitted.files.get(FIELD, ())
-        limits.count(FORM if step is Step.SEND or files else REQUEST, address)
-        count_uploads(limits, address, len(files))
+        async def act(attached: Attached) -> Response:
+            if step is not Step.SEND:
+                return await self._not_yet_sent(request, profile, plan, submitted, values, attached, step)
+            receipt = await self._register(profile, plan, submitted, values["nonce"], attached)
+            if receipt.document["status"] == "erased":  # the page of a receipt was loaded again
+                return RedirectResponse(f"/{agency}/tra-cuu", 303)
+            return self._page(request, profile, "receipt.html", **receipt_context(profile, receipt))
+
+        async def again(shown: Shown) -> Response:
+            return self._form(request, profile, plan, await self._known_plan(agency, plan), values, shown)
+
+        def count() -> None:
+            count_step(self._intake.limits, address_of(request.scope), submitted, step)
+
+        attachments = self._intake.attachments
+        return await taken(attachments, agency, submitted, values["nonce"], act, again, _HINDRANCES, step=step, count=count)
 
     async def _register(self, profile: Agency, plan: str, submitted: Submitted, nonce: str, attached: Attached) -> Receipt:
         submission = _submission(profile, plan, submitted, attached)
@@ -136,7 +128,7 @@ class _Pages:
         """The summary to check, or from there the form to change."""
         if step is Step.CHANGE:
             found = await self._known_plan(profile.code, plan)
-            return self._form(request, profile, plan, found, values, attached.errors, attached=attached)
+            return self._form(request, profile, plan, found, values, Shown(attached.errors, attached))
         submission = _submission(profile, plan, submitted, attached)
         await check(self._intake, self._acting(profile), submission)
         found = await self._intake.announcements.plan(profile.code, plan)
@@ -146,13 +138,13 @@ class _Pages:
             request,
             profile,
             "summary.html",
-            plan_id=plan,
+            form_address=f"/{profile.code}/dang-ky/{plan}",
             placement=placement,
             dialogue=views.dialogue_view(found, placement.dialogue, now) if placement.dialogue else None,
             facts=summary.facts(profile, submission),
             sections=summary.sections(profile, submission),
             attached=attached,
-            privacy=profile.privacy,
+            consent=profile.privacy.consent,
             carried=carried(submitted, values["nonce"]),
         )
 
@@ -161,7 +153,7 @@ class _Pages:
         self._intake.limits.count(REQUEST, address_of(request.scope))
         found = await self._intake.announcements.plan(profile.code, plan)
         body = {name: values[name] for name in OF_THE_BODY if values.get(name)}
-        return self._form(request, profile, plan, found, {"nonce": secrets.token_urlsafe(16), **body}, {})
+        return self._form(request, profile, plan, found, {"nonce": secrets.token_urlsafe(16), **body})
 
     async def lookup(self, request: Request, agency: str) -> Response:
         """Where the tracking code is typed in; who has done so goes on from here."""
@@ -214,13 +206,7 @@ class _Pages:
         plan_id: str,
         plan: Plan | None,
         values: Mapping[str, str],
-        errors: Mapping[str, str],
-        *,
-        status: int = 200,
-        warning: str = "",
-        retry_after: int = _RETRY_AFTER,
-        attached: Attached = NOTHING,
-        resend: bool = False,
+        shown: Shown = AS_IT_IS,
     ) -> Response:
         now = self._intake.clock()
         chosen = values.get("dialogue") or None
@@ -231,8 +217,8 @@ class _Pages:
             request,
             profile,
             "form.html",
-            status=status,
-            headers={"Retry-After": str(retry_after)} if warning else {},
+            status=shown.status,
+            headers=shown.headers,
             form=profile.form,
             privacy=profile.privacy,
             plan_id=plan_id,
@@ -245,12 +231,12 @@ class _Pages:
             labels=labels,
             choice_pairs=choice_pairs,
             values=values,
-            errors=_in_order(errors, labels),
-            warning=warning,
-            attached=attached,
+            errors=_in_order(shown.errors, labels),
+            warning=shown.warning,
+            attached=shown.attached,
             allowed=self._intake.attachments.allowed,
             asks_participation=plan is None or domain.asks_participation(plan, now),
-            resend=resend,
+            resend=shown.resend,
             fresh=request.method == "GET",
         )
 
@@ -298,17 +284,6 @@ def _submission(profile: Agency, plan: str, submitted: Submitted, attached: Atta
     if attached.errors:
         raise Invalid(check_whole(profile, submission) | attached.errors)
     return submission
-
-
-def _in_the_way(error: TooMany | Invalid | Unavailable, step: Step, attached: Attached) -> dict[str, Any]:
-    """How the form is shown again: what is wrong, or what hinders just now and after how many seconds it is worth another try."""
-    if isinstance(error, Invalid):
-        return {"errors": error.errors, "status": 422, "attached": attached}
-    again = {"errors": attached.errors, "retry_after": error.retry_after, "attached": attached, "resend": step is Step.SEND}
-    if isinstance(error, TooMany):
-        words = TOO_MANY_OF_ALL if error.what == ALL_REGISTRATIONS else TOO_MANY
-        return again | {"warning": words.format(wait=views.waiting(error.retry_after)), "status": 429}
-    return again | {"warning": NO_SCANNER if SCANNER in error.args else UNAVAILABLE, "status": 503}
 
 
 def _all_errors(profile: Agency, plan: str, submitted: Submitted, malformed: Mapping[str, str]) -> dict[str, str]:

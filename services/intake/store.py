@@ -40,6 +40,7 @@ FEEDBACK = spec(
     "feedback",
     IndexModel([("agency", 1), ("code_hash", 1)], name="by_code", unique=True),
     IndexModel([("unrouted", 1)], name="unrouted", partialFilterExpression={"unrouted": {"$exists": True}}),
+    IndexModel([("alike", 1)], name="alike"),
     IndexModel([("files.key", 1)], name="by_file", partialFilterExpression={"files.0": {"$exists": True}}),
 )
 COUNTERS = CollectionSpec("counters")
@@ -94,9 +95,13 @@ class RegistrationStore:
         query = {"files.key": key, "files.0": {"$exists": True}, "_id": {"$ne": but}}
         return await self._collection.find_one(query, {"_id": 1}, hint="by_file") is not None
 
-    async def alike(self, agency: str, plan: str, keys: Sequence[int], *, but: UUID, limit: int = 5) -> list[Document]:
-        """The newest registrations of a plan that share a name or a telephone (`domain.alike_keys`), `but` one."""
-        query = {"alike": {"$in": list(keys)}, "agency": agency, "plan": plan, "_id": {"$ne": but}}
+    async def alike(
+        self, agency: str, keys: Sequence[int], *, but: UUID, since: datetime | None = None, limit: int = 5
+    ) -> list[Document]:
+        """The newest, `but` one, that share a name or a telephone (`domain.alike_keys`); received `since`, if that is given."""
+        query: Document = {"alike": {"$in": list(keys)}, "agency": agency, "_id": {"$ne": but}}
+        if since is not None:
+            query["received_at"] = {"$gte": since}
         fields = {"case_number": 1, "received_at": 1, "channel": 1, "person": 1, "status": 1}
         return await self._collection.find(query, fields).sort("received_at", -1).limit(limit).to_list(limit)
 

@@ -169,9 +169,7 @@ async def enter(intake: Intake, acting: Acting, key: str, submission: Submission
             if (kept := await _kept_before(intake, agency, key, hashed, entry.channel)) is None:
                 raise
             return kept
-        incomplete = domain.missing(submission, printed_fields(agency))
-        if entry.read_back is False:
-            incomplete = (*incomplete, "read_back")
+        incomplete = (*domain.missing(submission, printed_fields(agency)), *entry.left_out)
         return await _keep(intake, acting, agency, key, submission, entry, plan, placement, hashed, incomplete)
 
 
@@ -252,14 +250,15 @@ async def check(intake: Intake, acting: Acting, submission: Submission) -> None:
         await _admitted(intake, intake.agency(acting.agency), submission, entry)
 
 
-async def alike(intake: Intake, agency: str, key: str, submission: Submission) -> list[Document]:
+async def alike(intake: Intake, agency: str, key: str, submission: Submission, channel: Channel) -> list[Document]:
     """Registrations of the same plan with the same name or telephone (D3: a form that came twice, by two ways); the newest
-    first, without that of `key` itself.
+    first, without that of `key` itself. Raises `Unavailable`.
     """
     keys = domain.alike_keys(agency, submission.plan, submission.person)
     if not keys:
         return []
-    return await intake.registrations.alike(agency, submission.plan, keys, but=domain.registration_id(agency, key))
+    async with answering(intake, channel):
+        return await intake.registrations.alike(agency, keys, but=domain.registration_id(agency, key))
 
 
 async def vouched(intake: Intake, vouching: Vouching | None, key: str) -> Doubt | None:

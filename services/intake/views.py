@@ -17,6 +17,7 @@ from contracts.model import (
     Clock,
     DialogueState,
     Mode,
+    Person,
     PublicNotice,
     QuestionState,
     QuestionStateData,
@@ -31,7 +32,7 @@ from services.intake.after.domain import family, is_hidden, standing
 from services.intake.data_requests import domain as requests
 from services.intake.data_requests.domain import State
 from services.intake.documents import is_full
-from services.intake.domain import Dialogue, Plan, Submission, Window, folded, opening, window
+from services.intake.domain import Dialogue, Plan, Window, folded, opening, window
 from services.intake.site.domain import Countdown, countdown, map_link
 
 Document = Mapping[str, Any]
@@ -576,7 +577,7 @@ def printed_month(plan: Plan, now: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class AlikeRow:
-    """A registration that the one at the counter may repeat (D3)."""
+    """A registration, or feedback, that the one at the counter may repeat (D3)."""
 
     case_number: str
     received_at: datetime
@@ -586,18 +587,18 @@ class AlikeRow:
     same: str
 
 
-def alike_rows(found: Iterable[Document], submission: Submission) -> list[AlikeRow]:
-    """What tells the clerk whether it is the same person, and what it has in common."""
+def alike_rows(found: Iterable[Document], typed: Person, channels: Mapping[Channel, str] = CHANNELS) -> list[AlikeRow]:
+    """What tells the clerk whether it is the same person, and what it has in common. Never what was written: it may be sealed."""
     rows = []
     for document in found:
         person = document.get("person") or {}
         name, phone = person.get("name", ""), person.get("phone", "")
-        same_name = bool(name) and folded(name) == folded(submission.person.name)
-        same_phone = bool(phone) and format_phone(phone) == format_phone(submission.person.phone)
+        same_name = bool(name) and folded(name) == folded(typed.name)
+        same_phone = bool(phone) and format_phone(phone) == format_phone(typed.phone)
         same = " và ".join(word for word, holds in (("họ tên", same_name), ("điện thoại", same_phone)) if holds)
         rows.append(
             AlikeRow(
-                document["case_number"], document["received_at"], CHANNELS[document["channel"]], name, format_phone(phone), same
+                document["case_number"], document["received_at"], channels[document["channel"]], name, format_phone(phone), same
             )
         )
     return rows

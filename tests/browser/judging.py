@@ -50,6 +50,14 @@ _WITH_LARGE_LETTERS = """() => {
   return found;
 }"""
 
+# What a page of the public site weighs with all that shows it, before compression; a worker comes when somebody writes.
+BUDGET = 50_000
+_WEIGHT = """() => {
+  if (!document.body.matches('.public')) return 0;
+  const shows = (e) => ['navigation', 'link', 'script', 'img', 'css'].includes(e.initiatorType);
+  return performance.getEntries().filter(shows).reduce((sum, e) => sum + e.decodedBodySize, 0);
+}"""
+
 # What nobody can press on paper.
 _ON_PAPER = """() => {
   const printed = [...document.querySelectorAll('nav, button, .skip')].filter((e) => e.checkVisibility());
@@ -62,6 +70,13 @@ _FORMS = """() => [...document.forms].map((form, n) => ({
   action: new URL(form.getAttribute('action') || location.href, location.href).pathname,
   fields: [...form.elements].filter((e) => e.name && !['hidden', 'submit'].includes(e.type)).map((e) => e.name),
 })).filter((form) => form.fields.length)"""
+
+_SEND = """([address, fields]) => {
+  const form = Object.assign(document.createElement('form'), {method: 'post', action: address});
+  for (const [name, value] of Object.entries(fields)) form.append(Object.assign(document.createElement('input'), {name, value}));
+  document.body.append(form);
+  form.submit();
+}"""
 
 _SEND_EMPTY = """(n) => {
   const form = document.forms[n];
@@ -81,6 +96,8 @@ async def judge(page: Page) -> list[str]:
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE_SCRIPT)
     found: list[str] = await page.evaluate(COMPLAINTS)
+    if (weight := await page.evaluate(_WEIGHT)) > BUDGET:
+        found.append(f"{weight} bytes to show it")
     found += await _axe(page, _ALL_RULES)
     found += await page.evaluate(_WITH_LARGE_LETTERS)
     await page.set_viewport_size(PHONE)
@@ -141,6 +158,12 @@ class Judged:
         await self._each((one, contexts[one.who], partial(sent_empty, one, n=n)) for one, n in forms.values())
         for context in contexts.values():
             await context.close()
+
+    async def sent(self, page: Page, address: str, fields: Mapping[str, str]) -> None:
+        """What a form is answered with, of which no address shows the like. `page` stands on the site, and then on the answer."""
+        async with page.expect_navigation() as answer:
+            await page.evaluate(_SEND, [self.site + address, fields])
+        await self._judge(page, f"{address}, answered with {await page.title()}", (await answer.value).status)
 
     def report(self) -> str:
         """What is wrong, page by page; "" when all are good."""

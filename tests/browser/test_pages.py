@@ -3,8 +3,10 @@
 What it looks like after a whole job, and the pages of staff, are in tests/integration/test_demo.py.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,7 +15,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from fastapi import Request
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from cli.serve import Service
 from contracts.envelope import Event
@@ -31,6 +33,8 @@ from services.intake.mailbox.reading import Reading, read
 from services.intake.mailbox.store import LetterCases, MailStore
 from services.intake.mailbox.usecases import Mailroom, keep
 from services.intake.mailbox.workshop import Workshop
+from services.intake.surveys.domain import Point
+from services.intake.surveys.store import POINTS, PointStore
 from tests.browser.judging import Judged
 from tests.browser.pages import APART, NO_PAGES, Found, route_of, routes, survey
 from tests.intake import NOW, PLAN, Running, api_body, dialogue, plan, running_intake
@@ -117,6 +121,74 @@ async def test_pages_behind_a_code_and_behind_a_mail_are_good_for_everybody(
     )
     await judged.look_at(pages)
     assert not judged.report(), judged.report()
+
+
+@pytest.mark.stack
+@pytest.mark.browser
+async def test_pages_that_only_an_answer_shows_are_good_for_everybody(
+    intake: Running, site: str, browser: Browser, screens: Path | None
+) -> None:
+    """Summaries, receipts, what a code shows, thanks, what the counter is asked: each the answer to a form."""
+    await PointStore(intake.database[POINTS.name]).make(Point("ACDEHKMN", "son-la", "van-phong", None, closed=False), NOW, "a")
+    judged = Judged(browser, site, {}, screens / "tra-loi" if screens else None)
+    await asyncio.gather(
+        *(_walk(judged, browser, walk) for walk in (_feedback, _held, _survey)), _walk(judged, browser, partial(_counter, intake))
+    )
+    assert not judged.report(), judged.report()
+
+
+async def _walk(judged: Judged, browser: Browser, walk: Callable[[Judged, Page], Awaitable[None]]) -> None:
+    context = await browser.new_context(locale="vi-VN", reduced_motion="reduce")
+    context.set_default_timeout(15_000)
+    page = await context.new_page()
+    await page.goto(f"{judged.site}/son-la/lien-he")
+    await walk(judged, page)
+    await context.close()
+
+
+PERSON = {"name": "Lò Văn Thử", "address": "Tổ 2", "phone": "0912 345 678", "email": "thu@nguoi-dan.example"}
+FEEDBACK = {**PERSON, "consent": "2026-01", "group": "7", "text": "Đề nghị rút ngắn thời gian kiểm định phương tiện đo."}
+LOOKUP = "/son-la/tra-cuu"
+
+
+async def _code(page: Page) -> str:
+    return await page.locator("p.code").inner_text()
+
+
+async def _feedback(judged: Judged, page: Page) -> None:
+    address = "/son-la/phan-anh-kien-nghi"
+    await judged.sent(page, address, {**FEEDBACK, "action": "review"})
+    await judged.sent(page, address, {**FEEDBACK, "action": "send"})
+    await judged.sent(page, LOOKUP, {"code": await _code(page)})
+    assert await page.get_by_role("heading", name="Phản ánh, kiến nghị số").count() == 1
+    await page.context.clear_cookies()
+    await judged.sent(page, f"{LOOKUP}/noi-dung/1", {"text": "Sửa lại", "mode": "amend"})
+    assert await page.get_by_label("Mã tra cứu").count() == 1, "the visit is over: the code is asked for again"
+
+
+async def _held(judged: Judged, page: Page) -> None:
+    form = {**PERSON, "consent": "2026-01", "sections.1": "Hồ sơ gồm những gì?", "trang_web": "http://may.example"}
+    await judged.sent(page, f"/son-la/dang-ky/{PLAN}", {**form, "action": "review"})
+    await judged.sent(page, f"/son-la/dang-ky/{PLAN}", {**form, "action": "send"})
+    await judged.sent(page, LOOKUP, {"code": await _code(page)})
+    assert await page.get_by_text("Đang được kiểm tra trước khi chuyển").count() == 1
+
+
+async def _survey(judged: Judged, page: Page) -> None:
+    marks = {"time": "5", "attitude": "4", "clarity": "4", "result": "5"}
+    await judged.sent(page, "/son-la/khao-sat/acde-hkmn", marks)
+    assert await page.get_by_role("heading", name="Cảm ơn Ông/Bà đã đánh giá").count() == 1
+
+
+async def _counter(intake: Running, judged: Judged, page: Page) -> None:
+    await page.context.add_cookies([office(intake, judged.site)])  # type: ignore[list-item]
+    csrf = SessionCodec(intake.intake.settings.session_secret).csrf("s1")
+    came = {"csrf": csrf, "channel": "phone", "received_on": "09/3/2026", "received_time": "16:00", "text": "Xin hỏi."}
+    called = {**came, "name": "Cà Thị Gọi", "phone": "0987 654 321"}
+    await judged.sent(page, "/son-la/tiep-nhan/phan-anh", called)
+    assert await page.get_by_text("tôi xin đọc chậm hai lần").count() == 1
+    await judged.sent(page, "/son-la/tiep-nhan/phan-anh", called)
+    assert await page.get_by_text("Có thể trùng với phản ánh, kiến nghị đã có").count() == 1
 
 
 def office(intake: Running, site: str) -> dict[str, str]:

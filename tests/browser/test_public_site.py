@@ -56,12 +56,15 @@ async def test_an_answer_is_searched_and_read_without_accents(site: str, browser
     await somebody.leave()
 
 
-async def test_earlier_answers_are_offered_while_typing_and_nothing_typed_is_lost(site: str, browser: Browser) -> None:
+@pytest.mark.parametrize(("form", "name"), [(f"dang-ky/{PLAN}", "sections.2"), ("phan-anh-kien-nghi", "text")])
+async def test_earlier_answers_are_offered_while_typing_and_nothing_typed_is_lost(
+    site: str, browser: Browser, form: str, name: str
+) -> None:
     page = await browser.new_page(viewport={"width": 390, "height": 900})
     broken: list[str] = []
     page.on("console", lambda message: broken.append(message.text) if message.type == "error" else None)
-    await page.goto(f"{site}/son-la/dang-ky/{PLAN}")
-    field, typed = page.locator("[name='sections.2']"), "Hợp tác xã muốn đăng ký nhãn hiệu tập thể cho chè"
+    await page.goto(f"{site}/son-la/{form}")
+    field, typed = page.locator(f"[name='{name}']"), "Hợp tác xã muốn đăng ký nhãn hiệu tập thể cho chè"
     async with page.expect_response("**/hoi-dap/goi-y") as asked:
         await field.fill(typed)
     request = (await asked.value).request

@@ -19,7 +19,7 @@ from kit.auth import COOKIE, Role
 from kit.kafka import create_topics
 from kit.mongo import Document
 from services.intake.codes import code_hash, parse_code
-from services.intake.feedback.usecases import NO_SUCH_NUMBER
+from services.intake.feedback.usecases import ALIKE_WITHIN, NO_SUCH_NUMBER
 from services.routing.bootstrap import application, bootstrap
 from services.routing.questions.feedback import IN_FILES
 from services.routing.settings import RoutingSettings
@@ -344,6 +344,40 @@ async def test_the_counter_notes_what_came_from_the_province_with_its_day(both: 
     assert (await both.question(case["_id"], CaseSource.FEEDBACK))["clocks"][-1]["due_on"] == "2026-03-13"
     await both.shown(code, "13/3/2026")
     assert (await client.get(f"{address}/{uuid4()}")).status_code == 404
+
+
+async def test_a_call_is_read_back_and_who_may_be_there_already_is_shown(both: Both) -> None:
+    await both.receive(name="Tòng Văn Gọi", phone="0981 222 333")
+    client, csrf = at_counter(both, Role.OFFICE)
+    address = f"/{SON_LA}/tiep-nhan/phan-anh"
+    page = (await client.get(address)).text
+    assert "Tôi xin đọc lại nội dung đã ghi để Ông/Bà kiểm tra" in page
+    assert re.search(r'<select id="o-channel"[^>]* autofocus', page)
+    came = {"csrf": csrf, "channel": "phone", "received_on": "09/3/2026", "received_time": "16:00"}
+    call = form(nonce=uuid4().hex, name="TONG VAN GOI", phone="", consent="") | came
+    asked = await client.post(address, data=call)
+    assert asked.status_code == 200
+    assert "Có thể trùng với phản ánh, kiến nghị đã có" in asked.text
+    assert "(trùng họ tên): Tòng Văn Gọi, 0981 222 333" in asked.text
+    assert TEXT not in asked.text.partition("<textarea")[0], "what others wrote may be sealed"
+    for _ in range(2):
+        entered = await client.post(address, data=call | {"anyway": "1"})
+        assert entered.status_code == 303
+    kept = await both.intake.database["feedback"].find({"person.name": "TONG VAN GOI"}).to_list(None)
+    assert [(k["channel"], k["read_back"], k["incomplete"]) for k in kept] == [("phone", False, ["phone", "read_back"])]
+    page = (await client.get(entered.headers["location"])).text
+    assert "<li>Đọc lại cho người gọi</li>" in page
+    assert "tôi xin đọc chậm hai lần" in page
+    link = re.search(r'href="([^"]+)" accesskey="n" autofocus', page)
+    assert link is not None
+    following = (await client.get(link[1].replace("&amp;", "&"))).text
+    assert ['value="09/3/2026"' in following, '<option value="phone" selected>' in following] == [True, True]
+    assert re.search(r'name="incoming_number"[^>]* autofocus', following)
+    case = await both.case(kept[0]["case_number"])
+    assert case["incomplete"] == ["phone", "read_back"], "the desk sees what is to be made up for"
+    long_ago = {"$set": {"received_at": NOW - ALIKE_WITHIN - timedelta(days=1)}}
+    await both.intake.database["feedback"].update_many({"person.name": {"$in": ["TONG VAN GOI", "Tòng Văn Gọi"]}}, long_ago)
+    assert (await client.post(address, data=call | {"nonce": uuid4().hex})).status_code == 303, "after months a name says nothing"
 
 
 async def test_a_program_sends_feedback_once_under_its_key(both: Both) -> None:

@@ -1,8 +1,9 @@
 """From the office's act to everybody's eyes: published, found, taken back, erased; on real MongoDB."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -138,6 +139,22 @@ async def test_an_older_event_does_not_bring_it_back(intake: Running) -> None:
     assert await intake.database["questions"].count_documents({"public.id": public_id(question)}) == 0
 
 
+async def test_an_answer_of_a_year_without_a_plan_is_offered_and_dated_as_it_is_filed(intake: Running) -> None:
+    """Feedback answered in the last days of a year and published in the next; of neither year there is a plan."""
+    days = {"outcome_on": date(2023, 12, 29), "published_on": date(2024, 1, 5), "dialogue": None}
+    address = await show(intake, uuid4(), answer_state(4, *ANSWERS[4], **days))
+    offered = (await intake.client.get("/son-la/hoi-dap")).text
+    assert ['<option value="2023">Năm 2023' in offered, '<option value="2024">' in offered] == [True, False]
+    found = (await intake.client.get("/son-la/hoi-dap?nam=2023")).text
+    assert ANSWERS[4][1] in found
+    assert "29/12/2023" in found
+    assert '<option value="2023" selected>' in found
+    assert "Trả lời ngày 29/12/2023" in (await intake.client.get(address)).text
+    assert "công khai ngày 05/01/2024" in (await intake.client.get(address)).text
+    assert 'href="/son-la/hoi-dap/niem-yet?nam=2023"' in (await intake.client.get("/son-la/hoi-dap/niem-yet")).text
+    assert ANSWERS[4][1] in (await intake.client.get("/son-la/hoi-dap/niem-yet?nam=2023")).text
+
+
 async def test_another_agency_s_answers_are_its_own(intake: Running) -> None:
     question = uuid4()
     await intake.intake.projections.save_questions([event(question, answer_state(2, *ANSWERS[2]), agency="bac-kan")])
@@ -151,7 +168,7 @@ async def test_a_search_among_thousands_examines_little_and_is_paged_newest_firs
     states = [
         answer_state(
             n, FIELD, f"Hồ sơ {'nhãn hiệu' if n % 100 == 0 else 'đề tài'} số {n} gồm những gì?", "Gồm đơn và thuyết minh.",
-            published_on=first + timedelta(days=n // 3), outcome_on=first, dialogue=None,
+            published_on=first + timedelta(days=n), outcome_on=first + timedelta(days=n // 5), dialogue=None,
         )
         for n in range(MANY)
     ]  # fmt: skip
@@ -161,20 +178,22 @@ async def test_a_search_among_thousands_examines_little_and_is_paged_newest_firs
 
     found = await answers.having(SON_LA, terms("don va thuyet minh"))
     assert len(found) == PAGE
-    assert [a.published_on for a in found] == sorted((a.published_on for a in found), reverse=True)
+    assert [a.answered_on for a in found] == sorted((a.answered_on for a in found), reverse=True)
     assert await answers.count(SON_LA, terms("nhan hieu")) == MANY // 100
 
     for keys, most in (
         ([], PAGE), (["don"], PAGE), ([*terms("nhan hieu don")], MANY // 100), ([year_mark(2020), section_mark(FIELD)], PAGE),
     ):  # fmt: skip
         assert await examined(intake, {"$all": keys or [""]}, PAGE) <= most + PAGE, keys
+    assert 2020 in await answers.years(SON_LA)
+    assert await examined(intake, {"$all": [""]}, 1, {"public.on": {"$lt": "2020"}}) <= 1, "a year costs a step along the index"
     like = typed_pairs("hồ sơ đề tài gồm những gì, đơn và thuyết minh")
     assert await examined(intake, {"$in": like}, CANDIDATES) <= CANDIDATES * len(like)
 
 
-async def examined(intake: Running, keys: dict[str, Any], size: int) -> int:
+async def examined(intake: Running, keys: dict[str, Any], size: int, more: Mapping[str, Any] = MappingProxyType({})) -> int:
     """How many documents MongoDB reads for a page."""
-    query = {"agency": SON_LA, "public.id": {"$exists": True}, "public.keys": keys}
+    query = {"agency": SON_LA, "public.id": {"$exists": True}, "public.keys": keys, **more}
     cursor = intake.database["questions"].find(query).sort([("public.on", -1), ("_id", -1)]).limit(size)
     explained = await cursor.explain()
     assert "COLLSCAN" not in str(explained["queryPlanner"]["winningPlan"])

@@ -27,6 +27,7 @@ from kit.clock import start_of_day, system_clock
 from kit.kafka import KafkaPublisher, create_topics
 from kit.mongo import Database
 from kit.periods import Period, dates, parse_period
+from kit.web.rendering import STATIC_FILES
 from services.reporting.bootstrap import bootstrap
 from services.reporting.consumers import READ, recorded
 from services.reporting.domain import Cell, Measure, Tally, Timing, sums_of
@@ -342,6 +343,7 @@ async def test_the_public_page_needs_no_sign_in_and_names_no_case(site: Any) -> 
         empty = await client.get("/bac-kan/so-lieu?nam=2015")
         unknown = await client.get("/nowhere/so-lieu")
     assert page.status_code == 200
+    assert len(page.content) + len(STATIC_FILES["site.css"]) <= 50_000
     assert "R1" not in page.text
     assert "/o/" not in page.text
     assert "không phát sinh" in empty.text

@@ -33,8 +33,10 @@ from kit.errors import Conflict, Forbidden, Invalid
 from kit.outbox import Change
 from kit.periods import dates
 from kit.yamlfile import BadFile
+from services.intake.after.domain import corrected
+from services.intake.domain import alike_keys
+from services.intake.feedback import documents, views
 from services.intake.feedback import domain as intake
-from services.intake.feedback import views
 from services.intake.feedback.domain import Feedback, FeedbackEntry
 from services.reporting.domain import Tally, case_fact, question_fact, sums_of
 from services.reporting.report import build
@@ -126,6 +128,28 @@ def test_a_paper_is_taken_as_it_is_and_only_a_blank_one_refused() -> None:
     assert intake.check_entry(Feedback(Person(), "", files=(SCAN,)), entry) == {}
     late = replace(entry, outside_due=date(2022, 4, 25))
     assert set(intake.check_entry(WHOLE, late)) == {"outside_due"}
+
+
+@pytest.mark.parametrize(("read_back", "left_out"), [(None, ()), (True, ()), (False, ("read_back",))])
+def test_a_call_that_was_not_read_back_is_flagged(read_back: bool | None, left_out: tuple[str, ...]) -> None:
+    entry = FeedbackEntry(Channel.PHONE, RECEIVED, read_back=read_back)
+    assert entry.left_out == left_out
+    fields = documents.feedback_fields(
+        WHOLE, entry, case_number="1", recorded_at=RECEIVED, unsure_counts_as=6, incomplete=entry.left_out, forward_by=None,
+        answer_by=None,
+    )  # fmt: skip
+    assert fields.get("read_back") is read_back
+    assert feedback.as_registration(event(incomplete=("text", *left_out))).data.incomplete == ("sections", *left_out)
+
+
+def test_who_corrects_the_contact_is_found_by_the_new_one() -> None:
+    document = {"_id": uuid4(), "agency": "son-la", "seq": 2, "status": "received", "channel": "phone", "kind": "individual"}
+    document |= {"person": WHOLE.person.model_dump(), "text": TEXT, "incomplete": ["read_back"], "steps": [], "case_number": "1"}
+    document |= {"alike": alike_keys("son-la", documents.NO_PLAN, WHOLE.person), "source": "feedback"}
+    person = WHOLE.person.model_copy(update={"phone": "+84987654321"})
+    change = documents.as_stored(corrected(documents.as_sheet(document), by(), person, ["read_back"]))  # type: ignore[arg-type]
+    assert change.set["alike"] == alike_keys("son-la", documents.NO_PLAN, person) != document["alike"]
+    assert change.set["incomplete"] == ["read_back"], "that is put right by no contact"
 
 
 @given(st.sampled_from(("text", "group", "procedure", "consent_version")), st.sampled_from((1, 2)))

@@ -80,6 +80,9 @@ def test_an_answer_is_marked_with_year_section_and_dialogue() -> None:
     found = keys()
     assert {domain.ALL, "nam:2026", "muc:ve-linh-vuc-quan-ly-khoa-hoc", "hoi-nghi:son-la-2026-1"} <= found
     assert "nam:2025" in keys(outcome_on=date(2025, 12, 30)), "the year in which it was answered"
+    kept = domain.published(uuid4(), answer_state(0, *ANSWERS[0], outcome_on=date(2025, 12, 30), published_on=date(2026, 1, 5)))
+    assert kept is not None
+    assert kept["on"] == "2025-12-30", "filed and shown by one day"
     assert not any(key.startswith("hoi-nghi:") for key in keys(dialogue=None))
     filed = keys(section_title="Phản ánh, kiến nghị", public_field="Về lĩnh vực tiêu chuẩn đo lường chất lượng")
     assert {"muc:ve-linh-vuc-tieu-chuan-do-luong-chat-luong", "luong"} <= filed
@@ -110,7 +113,7 @@ def test_the_public_address_is_its_own_and_does_not_tell_the_question(one: UUID,
 
 
 def candidates() -> list[Answer]:
-    return [Answer(str(n), section, q, a, date(2026, 3, 1)) for n, (section, q, a) in enumerate(ANSWERS)]
+    return [Answer(str(n), section, q, a, date(2026, 2, 1), date(2026, 3, 1)) for n, (section, q, a) in enumerate(ANSWERS)]
 
 
 @pytest.mark.parametrize(

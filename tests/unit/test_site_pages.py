@@ -13,7 +13,7 @@ import pypdf
 import pytest
 import pytest_asyncio
 
-from kit.web.rendering import STATIC
+from kit.web.rendering import STATIC, STATIC_FILES
 from services.intake.site.domain import public_id
 from tests.site import ANSWERS, PLAN, answer_state, public_site, question_id, sample_plans, visitor
 
@@ -40,12 +40,14 @@ CACHED = (
     "/bac-kan/",
     "/bac-kan/thu-tuc",
 )
-PAGES = (*CACHED, "/son-la/tra-cuu", f"/son-la/dang-ky/{PLAN}", "/son-la/khong-co-trang-nay")
+FORM, FEEDBACK = f"/son-la/dang-ky/{PLAN}", "/son-la/phan-anh-kien-nghi"
+PAGES = (*CACHED, "/son-la/tra-cuu", FORM, FEEDBACK, "/son-la/khong-co-trang-nay")
 
 
 @pytest_asyncio.fixture(scope="module")
 async def site() -> AsyncIterator[httpx.AsyncClient]:
-    app, _ = public_site()
+    """With forms that ask for a proof of work, as they do in life: that weighs something, too."""
+    app, _ = public_site(proof_cost=1)
     async with visitor(app) as client:
         yield client
 
@@ -92,7 +94,7 @@ async def test_a_full_page_of_long_answers_is_light_too() -> None:
     app, _ = public_site(answers=long)
     async with visitor(app) as client:
         page = await client.get("/son-la/hoi-dap")
-    styles = (STATIC / "site.css").stat().st_size
+    styles = len(STATIC_FILES["site.css"])
     assert page.text.count('class="panel"') == 10
     assert len(page.content) + styles <= BUDGET
     assert "trang=2" in page.text
@@ -131,18 +133,71 @@ async def test_public_pages_may_be_kept_for_a_minute_and_set_nothing(site: httpx
     assert "set-cookie" not in page.headers
 
 
-@pytest.mark.parametrize("path", ["/son-la/tra-cuu", f"/son-la/dang-ky/{PLAN}"])
+@pytest.mark.parametrize("path", ["/son-la/tra-cuu", FORM, FEEDBACK])
 async def test_pages_for_one_person_are_kept_nowhere(site: httpx.AsyncClient, path: str) -> None:
     assert (await site.get(path)).headers["cache-control"] == "no-store"
 
 
 async def test_every_link_inside_the_site_leads_somewhere(site: httpx.AsyncClient) -> None:
-    elsewhere = re.compile(r"/(can-bo|so-lieu|phan-anh-kien-nghi)")
+    elsewhere = re.compile(r"/(can-bo|so-lieu)")
     links = {a["href"] for path in PAGES for a in Read((await site.get(path)).text).all("a") if a["href"].startswith("/")}
     assert len(links) > 30
     for link in sorted(links):
         if not elsewhere.search(link):
             assert (await site.get(link)).status_code == 200, link
+
+
+# Feedback
+
+
+FILLED_IN = {
+    "nonce": "trang-phan-anh-so-mot", "group": "3", "text": "Hai văn bản ghi thời hạn khác nhau.", "name": "Lò Thị Mẫu",
+    "address": "Tổ 1, phường Mẫu", "phone": "0912345678", "kind": "cooperative", "organisation": "HTX Mẫu", "consent": "2026-01",
+}  # fmt: skip
+
+
+async def test_feedback_is_shown_as_it_was_filled_in_before_it_is_sent_and_gone_back_from(site: httpx.AsyncClient) -> None:
+    summary = await site.post(FEEDBACK, data=FILLED_IN | {"action": "review"})
+    assert summary.status_code == 200
+    assert "Phản ánh, kiến nghị chưa được gửi." in summary.text
+    for shown in ("Hai văn bản ghi thời hạn khác nhau.", "0912 345 678", "Hợp tác xã", "HTX Mẫu", "(để trống)"):
+        assert f">{shown}<" in summary.text, shown
+    hidden = {a["name"]: a["value"] for a in Read(summary.text).all("input") if a.get("type") == "hidden" and a["value"]}
+    assert hidden == FILLED_IN
+    assert "data-now" in summary.text, "nothing more is typed: the proof is made now"
+    form = await site.post(FEEDBACK, data=hidden | {"action": "change"})
+    assert form.status_code == 200
+    assert re.search(r'value="3" checked', form.text)
+    assert "data-fresh" not in form.text, "a draft is older than what comes back"
+    assert ">\nHai văn bản ghi thời hạn khác nhau.</textarea>" in form.text
+
+
+async def test_what_is_missing_of_feedback_is_said_before_the_summary(site: httpx.AsyncClient) -> None:
+    refused = await site.post(FEEDBACK, data=FILLED_IN | {"action": "review", "address": ""})
+    assert refused.status_code == 422
+    assert 'href="#o-address"' in refused.text
+    assert "HTX Mẫu" in refused.text
+
+
+async def test_the_feedback_form_keeps_drafts_and_offers_earlier_answers(site: httpx.AsyncClient) -> None:
+    page = (await site.get(FEEDBACK)).text
+    assert 'data-draft="son-la/phan-anh" data-fresh' in page
+    assert "data-keep-draft" in page
+    assert re.search(r"<textarea[^>]* data-suggest", page)
+    assert 'data-address="/son-la/hoi-dap/goi-y"' in page
+
+
+@pytest.mark.parametrize(("hotline", "said"), [(None, "0212.3856.981</a> trong giờ hành chính"), ("1900 0000", "đường dây nóng")])
+async def test_about_feedback_one_calls_the_hotline_where_there_is_one(hotline: str | None, said: str) -> None:
+    app, intake = public_site()
+    profile = intake.agencies["son-la"]
+    contacts = profile.contacts.model_copy(update={"hotline": hotline})
+    agencies = {**intake.agencies, "son-la": profile.model_copy(update={"contacts": contacts})}
+    object.__setattr__(intake, "agencies", agencies)
+    async with visitor(app) as client:
+        page = (await client.get(FEEDBACK)).text
+    assert said in page
+    assert f'href="tel:{"19000000" if hotline else "02123856981"}">' in page[page.index("<main") :]
 
 
 # Search

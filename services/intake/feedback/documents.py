@@ -1,8 +1,8 @@
 """Feedback as intake stores it, and what its events make of it. Pure.
 
 The document has the fields of `FeedbackState`, and beside them those that a registration has for the same purposes
-(services/intake/documents.py): `payload_hash`, `code_hash`, `unrouted`; and `announced`, the days that its receipt names.
-`files` only where given.
+(services/intake/documents.py): `payload_hash`, `code_hash`, `alike`, `unrouted`; and `announced`, the days that its receipt
+names. `files` and `read_back` only where given.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,11 +17,12 @@ from contracts.model import CaseSource, FeedbackState, LetterKind, LetterState, 
 from kit.calendar import Deadline
 from kit.letters import letter_id
 from kit.outbox import Change
-from services.intake.documents import LETTER, first_person, later_letter, letter_ways
+from services.intake.documents import LETTER, first_person, if_given, later_letter, letter_ways
 from services.intake.feedback.domain import Feedback, FeedbackEntry
 
 Document = dict[str, Any]
 RECEIVED = "feedback.received.v1"
+NO_PLAN = ""
 TITLE = "Phản ánh, kiến nghị"
 """What its one section is called where it is treated as a form."""
 
@@ -38,7 +39,6 @@ def feedback_fields(
     answer_by: Deadline | None,
 ) -> Document:
     """What the document holds beside its identity, hashes and events."""
-    attached = {"files": [file.model_dump() for file in feedback.files]} if feedback.files else {}
     return {
         "case_number": case_number,
         "channel": entry.channel,
@@ -60,7 +60,7 @@ def feedback_fields(
         "steps": [{"n": 1, "at": entry.received_at, "known_at": recorded_at, "state": "received"}],
         "announced": {"forward_by": _day(forward_by), "answer_by": _day(answer_by)},
         "unrouted": recorded_at,
-        **attached,
+        **if_given(feedback.files, entry),
     }
 
 
@@ -73,7 +73,7 @@ def as_sheet(document: Mapping[str, Any]) -> Document:
     return {
         **document,
         "source": CaseSource.FEEDBACK,
-        "plan": "",
+        "plan": NO_PLAN,
         "dialogue": None,
         "late": False,
         "sections": [section] if text.strip() else [],
@@ -83,7 +83,7 @@ def as_sheet(document: Mapping[str, Any]) -> Document:
 
 def as_stored(change: Change) -> Change:
     """What was changed of that form, as feedback keeps it."""
-    fields = {name: value for name, value in change.set.items() if name not in ("sections", "withdrawn_sections", "alike")}
+    fields = {name: value for name, value in change.set.items() if name not in ("sections", "withdrawn_sections")}
     for section in change.set.get("sections", ()):
         fields |= {"text": section["text"], "additions": section.get("additions", [])}
     if "incomplete" in fields:

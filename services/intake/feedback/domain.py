@@ -88,5 +88,5 @@ def check_entry(feedback: Feedback, entry: FeedbackEntry) -> dict[str, str]:
     if feedback.person == Person() and not feedback.text and not feedback.files:
         errors["name"] = BLANK
     if entry.outside_due is not None and entry.outside_due < local(entry.received_at).date():
-        errors["outside_due"] = "Hạn do cấp trên giao ở trước ngày nhận. Xin kiểm tra lại."
+        errors["outside_due"] = "Hạn cơ quan chuyển đến giao ở trước ngày nhận. Xin kiểm tra lại."
     return errors

@@ -1,48 +1,55 @@
 """The counter: staff enter feedback from paper, post or phone, or from the province with its number and day (D3, K2)."""
 
-import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
+from contracts.model import Channel
 from kit.acting import Acting
 from kit.agency import Agency
 from kit.auth import Role, Session
-from kit.clock import format_date, local
-from kit.errors import Invalid, Unavailable
+from kit.errors import Invalid
 from kit.feedback import UNSURE
-from kit.web import Submitted, Templates, current_trace, read_form, staff
+from kit.web import Templates, current_trace, read_form, staff
 from kit.web.faces import face_of
 from services.intake import printing
-from services.intake.attachments.scanner import SCANNER
-from services.intake.attachments.usecases import NOTHING, Attached
+from services.intake.attachments.usecases import Attached
+from services.intake.counter import beginning, onwards
 from services.intake.feedback import domain
 from services.intake.feedback.forms import ENTRY_CHANNELS, ErasureForm, FeedbackEntryForm, entry_key
 from services.intake.feedback.http import LABELS, receipt_context
-from services.intake.feedback.usecases import FeedbackIntake, enter, erase, receipt_of
+from services.intake.feedback.usecases import ALIKE_WITHIN, FeedbackIntake, alike, enter, erase, receipt_of
+from services.intake.feedback.views import CHANNELS
+from services.intake.formflow import AS_IT_IS, Hindrances, Shown, taken
 from services.intake.http import choice_pairs, pdf, with_nonce
-from services.intake.usecases import Receipt
+from services.intake.views import AlikeRow, alike_rows
 
 AtCounter = Annotated[Session, Depends(staff(Role.OFFICE, Role.CONTROL))]
-UNAVAILABLE = (
-    "Hệ thống tạm thời gián đoạn nên nội dung chưa được lưu. Những gì đã nhập vẫn còn: "
-    "xin đợi ít giây rồi bấm “Ghi nhận phản ánh, kiến nghị” lần nữa."
-)
-NO_SCANNER = (
-    "Hệ thống tạm thời chưa kiểm tra được tệp đính kèm nên nội dung chưa được lưu. Những gì đã nhập vẫn còn: "
-    "xin đợi ít phút, chọn lại tệp rồi bấm “Ghi nhận phản ánh, kiến nghị”, hoặc ghi nhận không kèm tệp."
+_KEPT = ("channel", "received_on")
+"""What the next one has in common with the last one, mostly."""
+_HINDRANCES = Hindrances(
+    unavailable=(
+        "Hệ thống tạm thời gián đoạn nên nội dung chưa được lưu. Những gì đã nhập vẫn còn: "
+        "xin đợi ít giây rồi bấm “Ghi nhận phản ánh, kiến nghị” lần nữa."
+    ),
+    no_scanner=(
+        "Hệ thống tạm thời chưa kiểm tra được tệp đính kèm nên nội dung chưa được lưu. Những gì đã nhập vẫn còn: "
+        "xin đợi ít phút, chọn lại tệp rồi bấm “Ghi nhận phản ánh, kiến nghị”, hoặc ghi nhận không kèm tệp."
+    ),
 )
 _LABELS: Mapping[str, str] = {
     "channel": "Kênh tiếp nhận",
     "received_on": "Ngày nhận",
     "received_time": "Giờ nhận",
     "incoming_number": "Số đến",
-    "outside_number": "Số văn bản của cấp trên",
-    "outside_due": "Hạn cấp trên giao",
+    "outside_number": "Số văn bản của cơ quan chuyển đến",
+    "outside_due": "Hạn cơ quan chuyển đến giao",
     **LABELS,
+    "read_back": "Đọc lại cho người gọi",
 }
 
 
@@ -66,48 +73,46 @@ class _Counter:
         self._templates = templates
 
     async def form(self, request: Request, session: AtCounter, agency: str) -> Response:  # noqa: ARG002 - the dependency guards
-        """The form, dated now."""
-        now = local(self._intake.clock())
-        values = {
-            "nonce": secrets.token_urlsafe(16),
-            "received_on": format_date(now.date()),
-            "received_time": f"{now:%H:%M}",
-            "channel": "paper",
-            "group": UNSURE,
-        }
-        return self._form(request, self._intake.agency(agency), values, {})
+        """The form, dated now, or going on from the last one: its channel and day."""
+        values, goes_on = beginning(self._intake.clock(), request.query_params, _KEPT)
+        return await self._form(request, self._intake.agency(agency), {"group": UNSURE, **values}, goes_on=goes_on)
 
     async def submit(self, request: Request, session: AtCounter, agency: str) -> Response:
         """Keep it, then show its receipt at an address of its own."""
         profile = self._intake.agency(agency)
         submitted = await read_form(request)
         values = with_nonce(submitted)
-        attached: Attached | None = None
-        try:
-            attached = await self._intake.attachments.attach(agency, values["nonce"], submitted)
-            receipt = await self._enter(profile, session, submitted, values["nonce"], attached)
-        except (Invalid, Unavailable) as error:
-            if attached is None:
-                attached = await self._intake.attachments.recall(agency, values["nonce"], submitted)
-            if isinstance(error, Invalid):
-                return self._form(request, profile, values, error.errors | attached.errors, status=422, attached=attached)
-            warning = NO_SCANNER if SCANNER in error.args else UNAVAILABLE
-            return self._form(request, profile, values, attached.errors, status=503, warning=warning, attached=attached)
-        return RedirectResponse(f"/{agency}/tiep-nhan/phan-anh/{receipt.document['_id']}", 303)
 
-    async def _enter(self, profile: Agency, session: Session, submitted: Submitted, nonce: str, attached: Attached) -> Receipt:
-        typed = submitted.parse(FeedbackEntryForm)
-        if attached.errors:
-            raise Invalid(attached.errors)
-        feedback, entry = typed.feedback(attached.files), typed.entry()
-        acting = Acting(profile.code, session.username, self._intake.clock(), current_trace())
-        return await enter(self._desk, acting, entry_key(nonce, domain.payload_hash(feedback, entry)), feedback, entry)
+        async def act(attached: Attached) -> Response:
+            typed = submitted.parse(FeedbackEntryForm)
+            if attached.errors:
+                raise Invalid(attached.errors)
+            feedback, entry = typed.feedback(attached.files), typed.entry()
+            key = entry_key(values["nonce"], domain.payload_hash(feedback, entry))
+            acting = Acting(agency, session.username, self._intake.clock(), current_trace())
+            if typed.anyway is None and (found := await alike(self._desk, acting, key, feedback, entry.channel)):
+                like = alike_rows(found, feedback.person, CHANNELS)
+                return await self._form(request, profile, values, Shown(attached=attached), like=like)
+            receipt = await enter(self._desk, acting, key, feedback, entry)
+            return RedirectResponse(f"/{agency}/tiep-nhan/phan-anh/{receipt.document['_id']}", 303)
 
-    async def receipt(self, request: Request, session: AtCounter, agency: str, feedback: UUID) -> Response:  # noqa: ARG002
+        again = partial(self._form, request, profile, values)
+        return await taken(self._intake.attachments, agency, submitted, values["nonce"], act, again, _HINDRANCES)
+
+    async def receipt(self, request: Request, session: AtCounter, agency: str, feedback: UUID) -> Response:
         """What was kept, what is missing, and the slip to print."""
         profile = self._intake.agency(agency)
-        context = receipt_context(self._desk.groups, await receipt_of(self._desk, agency, feedback))
-        return self._page(request, profile, "feedback_entered.html", labels=_LABELS, **context)
+        receipt = await receipt_of(self._desk, agency, feedback)
+        return self._page(
+            request,
+            profile,
+            "feedback_entered.html",
+            labels=_LABELS,
+            onwards=onwards(f"/{agency}/tiep-nhan/phan-anh", receipt.document, _KEPT),
+            by_phone=receipt.document["channel"] == Channel.PHONE,
+            staff_name=session.name,
+            **receipt_context(self._desk.groups, receipt),
+        )
 
     async def slip(self, session: AtCounter, agency: str, feedback: UUID) -> Response:
         """PHIẾU TIẾP NHẬN."""
@@ -134,34 +139,37 @@ class _Counter:
             return self._page(request, profile, "feedback_erasure.html", status=422, **shown)
         return RedirectResponse(f"/{agency}/tiep-nhan/phan-anh/xoa?xong=1", 303)
 
-    def _form(
+    async def _form(
         self,
         request: Request,
         profile: Agency,
         values: Mapping[str, str],
-        errors: Mapping[str, str],
+        shown: Shown = AS_IT_IS,
         *,
-        status: int = 200,
-        warning: str = "",
-        attached: Attached = NOTHING,
+        like: Sequence[AlikeRow] = (),
+        goes_on: bool = False,
     ) -> Response:
         groups = self._desk.groups
         return self._page(
             request,
             profile,
             "feedback_entry.html",
-            status=status,
-            headers={"Retry-After": "5"} if status == 503 else {},
+            status=shown.status,
+            headers=shown.headers,
             groups=[(UNSURE, "Chưa rõ, để phân loại sau"), *((str(g.no), groups.label(g.no)) for g in groups.groups)],
             web_fields=profile.form.web_fields,
             channels=[(channel.value, label) for channel, label in ENTRY_CHANNELS.items()],
             labels=_LABELS,
             choice_pairs=choice_pairs,
             values=values,
-            errors=errors,
-            warning=warning,
-            attached=attached,
+            errors=shown.errors,
+            warning=shown.warning,
+            attached=shown.attached,
             allowed=self._intake.attachments.allowed,
+            like=like,
+            alike_days=ALIKE_WITHIN.days,
+            goes_on=goes_on,
+            calm=not (shown.errors or like or shown.warning),
         )
 
     def _page(self, request: Request, profile: Agency, name: str, **context: Any) -> Response:

@@ -1,19 +1,21 @@
 """What people, staff and programs send as feedback, and what it means (`domain.Feedback`)."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
 from contracts.model import Channel, FileRef, Person, RegistrantKind, Way
-from kit import clock
 from kit.feedback import UNSURE
-from kit.web.forms import Email, FormDate, FormTime, Input, Line, Phone, Text
+from kit.web.forms import Email, FormDate, Input, Line, Phone, Text
 from kit.web.messages import courteous
 from services.intake.feedback.domain import Feedback, FeedbackEntry
-from services.intake.forms import FILES_HELP, MOST_TOKENS, PersonInput, Token, Uploaded
+from services.intake.forms import FILES_HELP, MOST_TOKENS, AtCounter, PersonInput, Step, Token, Uploaded
 
 _PERSON = ("name", "address", "phone", "email", "organisation")
+STEPS = (Step.SEND, Step.REVIEW, Step.CHANGE)
+"""What the buttons of the form and of its summary ask for."""
 
 
 def _group(typed: str) -> str:
@@ -26,6 +28,7 @@ class FeedbackForm(Input):
     """The form of the public site. `consent` holds the version of the notice that was agreed to."""
 
     nonce: Annotated[str, Field(max_length=64)] = ""
+    action: Step = Step.SEND
     uploaded: list[Token] = Field(default_factory=list, max_length=MOST_TOKENS)
     drop: list[Token] = Field(default_factory=list, max_length=MOST_TOKENS)
     group: Annotated[Line, AfterValidator(_group)] = UNSURE
@@ -63,14 +66,8 @@ ENTRY_CHANNELS: Mapping[Channel, str] = {
 }
 
 
-def _entry_channel(channel: Channel) -> Channel:
-    if channel not in ENTRY_CHANNELS:
-        raise courteous("Kênh này tự ghi nhận phản ánh, kiến nghị. Xin chọn kênh mà nội dung đã đến.")
-    return channel
-
-
-class FeedbackEntryForm(FeedbackForm):
-    """What staff type from a paper, a call, or a letter of the province (D3, K2). A phone number stays as it is written."""
+class FeedbackEntryForm(AtCounter, FeedbackForm):
+    """Feedback typed by staff, which may be a letter of the province as well (K2)."""
 
     required: ClassVar[Mapping[str, str]] = {
         "channel": "Xin chọn kênh tiếp nhận.",
@@ -78,20 +75,12 @@ class FeedbackEntryForm(FeedbackForm):
         "received_time": "Xin ghi giờ nhận.",
     }
 
-    phone: Line = ""
-    channel: Annotated[Channel, AfterValidator(_entry_channel)]
-    received_on: FormDate
-    received_time: FormTime
-    incoming_number: Line | None = None
     outside_number: Line | None = None
     outside_due: FormDate | None = None
 
     def entry(self) -> FeedbackEntry:
-        received_at = clock.at(self.received_on, self.received_time)
         return FeedbackEntry(
-            self.channel,
-            received_at,
-            self.incoming_number,
+            **asdict(super().entry()),
             outside_number=self.outside_number,
             outside_due=self.outside_due,
         )

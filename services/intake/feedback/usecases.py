@@ -1,6 +1,7 @@
 """What intake does with feedback, one function per command: as with registrations, accepted means durable (promise 1)."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from contracts.model import CaseSource, Channel
@@ -10,14 +11,15 @@ from kit.agency import Agency
 from kit.errors import Invalid, NotFound, TooMany
 from kit.feedback import FeedbackGroups
 from kit.logging import get_logger
+from kit.mongo import Document
 from kit.outbox import Outbox
 from kit.web.forms import Vouching
 from kit.web.proof import Doubt
 from services.intake.codes import code_hash
 from services.intake.data_requests import usecases as data_requests
-from services.intake.domain import registration_id
+from services.intake.domain import alike_keys, registration_id
 from services.intake.feedback import domain
-from services.intake.feedback.documents import RECEIVED, feedback_fields
+from services.intake.feedback.documents import NO_PLAN, RECEIVED, feedback_fields
 from services.intake.feedback.domain import Feedback, FeedbackEntry
 from services.intake.groupcommit import GroupCommit
 from services.intake.metrics import FEEDBACK
@@ -25,6 +27,8 @@ from services.intake.ratelimits import check_registration, count_registration
 from services.intake.store import RegistrationStore
 from services.intake.usecases import IN_FUTURE, Intake, Receipt, announcing, answering, hold_back, stored, vouched
 
+ALIKE_WITHIN = timedelta(days=90)
+"""What comes twice, by two ways, does so within weeks; after a year the same name says nothing but that it is a common one."""
 NO_SUCH_NUMBER = "Không có phản ánh, kiến nghị với số này. Xin kiểm tra lại số trên thư tiếp nhận."
 
 
@@ -59,8 +63,7 @@ async def receive(
         agency = desk.intake.agency(acting.agency)
         hashed = domain.payload_hash(feedback)
         try:
-            if errors := _errors(desk, feedback, domain.check(feedback, consent_version=agency.privacy.version)):
-                raise Invalid(errors)
+            _admit(desk, agency, feedback)
             check_registration(limits, feedback)
             doubt = await vouched(desk.intake, vouching, key)
         except (Invalid, TooMany):
@@ -87,7 +90,32 @@ async def enter(desk: FeedbackIntake, acting: Acting, key: str, feedback: Feedba
             if (kept := await _kept_before(desk, agency, key, hashed, entry.channel)) is None:
                 raise Invalid(errors)
             return kept
-        return await _keep(desk, acting, agency, key, feedback, entry, hashed, domain.missing(feedback))
+        incomplete = (*domain.missing(feedback), *entry.left_out)
+        return await _keep(desk, acting, agency, key, feedback, entry, hashed, incomplete)
+
+
+async def check(desk: FeedbackIntake, acting: Acting, feedback: Feedback) -> None:
+    """What `receive` would refuse of feedback that came by itself, before it is sent. Keeps nothing. Raises `Invalid`."""
+    async with answering(desk.intake, Channel.WEB, FEEDBACK):
+        _admit(desk, desk.intake.agency(acting.agency), feedback)
+
+
+async def alike(desk: FeedbackIntake, acting: Acting, key: str, feedback: Feedback, channel: Channel) -> list[Document]:
+    """Feedback of the last `ALIKE_WITHIN` with the same name or telephone (D3: what came twice, by two ways); the newest first,
+    without that of `key` itself. Raises `Unavailable`.
+    """
+    keys = alike_keys(acting.agency, NO_PLAN, feedback.person)
+    if not keys:
+        return []
+    but = registration_id(acting.agency, key)
+    async with answering(desk.intake, channel, FEEDBACK):
+        return await desk.store.alike(acting.agency, keys, but=but, since=acting.now - ALIKE_WITHIN)
+
+
+def _admit(desk: FeedbackIntake, agency: Agency, feedback: Feedback) -> None:
+    """Raises `Invalid` for what came by itself and is not whole."""
+    if errors := _errors(desk, feedback, domain.check(feedback, consent_version=agency.privacy.version)):
+        raise Invalid(errors)
 
 
 def _errors(desk: FeedbackIntake, feedback: Feedback, errors: dict[str, str]) -> dict[str, str]:
@@ -134,7 +162,8 @@ async def _keep(
         forward_by=k2.forward_due(agency, calendar, entry.received_at),
         answer_by=k2.answer_due(agency, calendar, entry.received_at, entry.outside_due),
     )
-    fields |= {"payload_hash": hashed, "code_hash": code_hash(code)}
+    alike = alike_keys(agency.code, NO_PLAN, feedback.person)
+    fields |= {"payload_hash": hashed, "code_hash": code_hash(code), "alike": alike}
     document = await desk.outbox.new(_id, agency.code, fields, announcing(acting, fields, RECEIVED))
     if doubt is not None:
         held = await hold_back(intake, CaseSource.FEEDBACK, document, doubt, FEEDBACK)

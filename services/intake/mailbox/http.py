@@ -14,7 +14,7 @@ from kit.auth import Role, Session
 from kit.errors import Conflict, Invalid, NotFound, Unavailable
 from kit.web import Templates, current_trace, read_form, staff
 from kit.web.faces import face_of
-from services.intake.entry import UNAVAILABLE
+from services.intake.entry import HINDRANCES
 from services.intake.http import choice_pairs, labels_of
 from services.intake.mailbox import views
 from services.intake.mailbox.domain import Document, State, is_open
@@ -108,7 +108,9 @@ class _Desk:
         except Invalid as error:
             return await self._mail(request, profile, document, index, values=submitted.values, errors=error.errors, status=422)
         except Unavailable:
-            return await self._mail(request, profile, document, index, values=submitted.values, warning=UNAVAILABLE, status=503)
+            return await self._mail(
+                request, profile, document, index, values=submitted.values, warning=HINDRANCES.unavailable, status=503
+            )
         return RedirectResponse(f"/{agency}/tiep-nhan/{receipt.document['_id']}", 303)
 
     async def dismiss(self, request: Request, session: Office, agency: str, mail: UUID, number: int) -> Response:

@@ -55,6 +55,8 @@ class Answer:
     section: str
     question: str
     answer: str
+    answered_on: date
+    """By which it is filed, and stands among the others."""
     published_on: date
     dialogue: str | None = None
 
@@ -66,16 +68,19 @@ def public_id(question: UUID) -> str:
 
 
 def published(question: UUID, state: QuestionStateData) -> Mapping[str, Any] | None:
-    """What is kept beside a question's state while it is public: its address, the day, the keys. None: it is not public."""
+    """What is kept beside a question's state while it is public: its address, the day of the answer, the keys. None: it is not
+    public.
+    """
     if state.sealed or not (state.public_question and state.public_answer and state.published_on):
         return None
     heading = state.public_field or state.section_title or ""
-    marks = [ALL, year_mark((state.outcome_on or state.published_on).year), section_mark(heading)]
+    answered_on = state.outcome_on or state.published_on
+    marks = [ALL, year_mark(answered_on.year), section_mark(heading)]
     if state.dialogue:
         marks.append(dialogue_mark(state.dialogue))
     texts = (heading, state.public_question, state.public_answer)
     keys = {*marks, *beginnings(texts), *pairs(state.public_question)}
-    return {"id": public_id(question), "on": state.published_on.isoformat(), "keys": sorted(keys)}
+    return {"id": public_id(question), "on": answered_on.isoformat(), "keys": sorted(keys)}
 
 
 def beginnings(texts: Iterable[str]) -> set[str]:

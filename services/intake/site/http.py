@@ -239,7 +239,7 @@ class _Pages:
             found=found,
             asked=asked,
             sections=list(offered.items()),
-            years=[(str(one), f"Năm {one}") for one in await self._years(agency)],
+            years=[(str(one), f"Năm {one}") for one in await self._years(agency, year)],
             values=kept,
             pager=f"/{agency}/hoi-dap?{urlencode({k: v for k, v in kept.items() if v} | {'trang': ''})}",
         )
@@ -269,7 +269,7 @@ class _Pages:
         profile = self._intake.agency(agency)
         year = _year(request) or local_date(self._intake.clock()).year
         answers = await usecases.of_year(self._intake, agency, year)
-        years = await self._years(agency)
+        years = await self._years(agency, local_date(self._intake.clock()).year)
         return self._page(request, profile, "notice_board.html", profile=profile, year=year, years=years, answers=answers)
 
     async def notice_board_pdf(self, request: Request, agency: str) -> Response:
@@ -283,10 +283,9 @@ class _Pages:
 
     # What several share
 
-    async def _years(self, agency: str) -> list[int]:
-        """Years of plans and this one, newest first."""
-        plans = await self._intake.announcements.plans(agency)
-        return sorted({plan.state.year for plan in plans} | {local_date(self._intake.clock()).year}, reverse=True)
+    async def _years(self, agency: str, beside: int | None) -> list[int]:
+        """Years that have published answers, with or without a plan, and one `beside`; newest first."""
+        return sorted({*await usecases.years(self._intake, agency), *([beside] if beside else ())}, reverse=True)
 
     async def _dialogue(self, agency: str, dialogue: str) -> tuple[Plan, domain.Dialogue]:
         for plan in await self._intake.announcements.plans(agency):

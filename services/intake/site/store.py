@@ -27,6 +27,7 @@ _SHOWN = {
     "state.public_question": 1,
     "state.public_answer": 1,
     "state.dialogue": 1,
+    "state.published_on": 1,
 }
 
 INDEXES: tuple[IndexModel, ...] = (
@@ -64,6 +65,18 @@ class Answers:
         query = self._questions.find(wanted, _SHOWN).sort(_NEWEST).limit(CANDIDATES)
         return [_answer(found) for found in await query.to_list(CANDIDATES)]
 
+    async def years(self, agency: str) -> list[int]:
+        """Years in which something was answered, newest first: one step along the index for each."""
+        found: list[int] = []
+        before = "9999"  # days as they are kept, ISO, sort as text
+        while True:
+            query = {**_with_all(agency, [ALL]), "public.on": {"$lt": before}}
+            newest = await self._questions.find_one(query, {"public.on": 1}, sort=_NEWEST)
+            if newest is None:
+                return found
+            before = newest["public"]["on"][:4]
+            found.append(int(before))
+
 
 def _with_all(agency: str, keys: Sequence[str]) -> Document:
     # That it is public has to be said, or the partial index cannot be used.
@@ -77,6 +90,7 @@ def _answer(document: Document) -> Answer:
         section=state.get("public_field") or state["section_title"] or "",
         question=state["public_question"],
         answer=state["public_answer"],
-        published_on=date.fromisoformat(document["public"]["on"]),
+        answered_on=date.fromisoformat(document["public"]["on"]),
+        published_on=date.fromisoformat(state["published_on"]),
         dialogue=state["dialogue"],
     )

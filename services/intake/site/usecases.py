@@ -79,9 +79,14 @@ async def of_dialogue(intake: Intake, agency: str, dialogue: str) -> Sequence[An
 
 
 async def of_year(intake: Intake, agency: str, year: int) -> Sequence[Answer]:
-    """The year's published answers, oldest first as they were given; the newest `MOST_FOUND` of them."""
+    """Published answers that were given in the year, oldest first; the newest `MOST_FOUND` of them."""
     found = await intake.answers.having(agency, [domain.year_mark(year)], size=MOST_FOUND)
     return found[::-1]
+
+
+async def years(intake: Intake, agency: str) -> Sequence[int]:
+    """Years under which published answers are filed, newest first."""
+    return await intake.answers.years(agency)
 
 
 async def newest(intake: Intake, agency: str) -> Sequence[Answer]:

@@ -60,6 +60,7 @@ def as_registration(event: Event[FeedbackState]) -> Event[RegistrationState]:
         sections=(SectionText(no=1, title=TITLE, text=text, additions=data.additions),) if text else (),
         files=data.files,
         consent_version=data.consent_version,
+        incomplete=tuple("sections" if name == "text" else name for name in data.incomplete),
         status=data.status,
         steps=data.steps,
         withdrawal_reason=data.withdrawal_reason,
