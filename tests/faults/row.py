@@ -23,7 +23,7 @@ from deploy.local.stack import LocalStack
 from kit.agency import load_agencies
 from services.notify.sender import BATCH
 from tests.faults.evidence import Evidence, Poison, Size, Window, durable_effects, gather
-from tests.faults.invariants import offsets_ahead, violations
+from tests.faults.invariants import RECEIPTS, offsets_ahead, violations
 from tests.faults.load import Load, Sent, Way
 from tests.faults.office import Office
 from tests.faults.stack import FaultStack
@@ -39,7 +39,7 @@ AT_ONCE = 4 * BATCH
 
 EFFECTS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "routing": ("cases", {}),
-    "notify": ("ledger", {}),
+    "notify": ("ledger", {"kind": {"$in": RECEIPTS}}),
     "reporting": ("facts", {"kind": "case"}),
 }
 
@@ -183,7 +183,7 @@ class Row:
             "held": len(self.load.sent) - sent - await database("intake")["held"].count_documents({}),
             "cases": sent - await database("routing")["cases"].count_documents({}),
             "questions": questions - await database("routing")["questions"].count_documents({}),
-            "letters": sent - await database("notify")["ledger"].count_documents(_ended(letters)),
+            "letters": self.load.letters() - await database("notify")["ledger"].count_documents(_ended(letters)),
             "facts": questions - await database("reporting")["facts"].count_documents({"kind": "question"}),
             "buckets": await database("reporting")["buckets"].count_documents({"dirty": True}),
             "months": await database("reporting")["months"].count_documents({"dirty": True}),
@@ -231,6 +231,8 @@ class Row:
             "feedback": len(self.load.of(Way.FEEDBACK)),
             "held": len(self.load.of(Way.FORM)),
             "released": sum(s.released for s in self.load.sent),
+            "moves": sum(len(s.moved) for s in self.load.sent),
+            "changed": sum(s.is_changed for s in self.load.sent),
             "rate": round(sent / seconds, 1) if seconds else None,
             "told": dict(self.load.told()),
             "hits": dict(self.hits),
@@ -244,6 +246,7 @@ class Row:
         print(f"  injected: {'; '.join(self.injected)}")
         print(f"  load: {sent} requests, {line['rate']}/s for {seconds:.0f} s; clients were told {line['told']}")
         print(f"  among them {line['feedback']} of feedback, {line['held']} forms that were held ({line['released']} let go)")
+        print(f"  afterwards {line['moves']} moves of questions, {line['changed']} amended or taken back by their registrants")
         print(f"  hit: {line['hits']}")
         print(f"  seconds: {', '.join(f'{name} {taken}' for name, taken in line['seconds'].items())}")
         print(f"  checked: I1-I11 {line['settled_s']} s after the load; the largest process had {line['memory_mb']} MB")
@@ -262,7 +265,7 @@ class Row:
 
     async def close(self) -> None:
         self._measuring.cancel()
-        self.office.close()
+        await self.office.close()
         await self.watcher.close()
 
 
