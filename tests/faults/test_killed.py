@@ -13,8 +13,8 @@ from tests.faults.invariants import not_committed
 from tests.faults.links import OFFSET_COMMIT, PRODUCE, commits_of, is_request
 from tests.faults.mailserver import STAGES, MailServer, Order
 from tests.faults.poison import send_poison
-from tests.faults.row import AT_ONCE, Row, row, unanswered
-from tests.faults.watching import PREFIX, repeated
+from tests.faults.row import Row, row, unanswered
+from tests.faults.watching import GROUPS, PREFIX, repeated
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -208,7 +208,7 @@ async def test_row04_notify_is_killed_at_each_step_of_a_dialogue(tmp_path: Path)
             for stage in STAGES:
                 await r.ready("notify")
                 await _meet(r, server, stage, Order("SIGKILL", do=strike, cut=True))
-                r.cuts += AT_ONCE
+                await r.note_sending()
             for _ in range(2):
                 await r.ready("notify")
                 said = server.said_yes
@@ -259,7 +259,7 @@ async def test_row05_zombies(tmp_path: Path) -> None:
                     await r.signal(service, signal.SIGSTOP)
                 claimed = await r.watcher.rows("notify", "ledger", {"state": {"$in": ["claimed", "sending"]}}, events=False)
                 r.hit("letters claimed when notify was stopped", len(claimed))
-                r.cuts += AT_ONCE
+                await r.note_sending()
                 if seconds == 5:
                     await r.signal("intake", signal.SIGSTOP)
                 await asyncio.sleep(seconds)

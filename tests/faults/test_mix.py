@@ -92,7 +92,9 @@ class Mix:
 
     async def mail_away(self) -> None:
         await self.row.ready("intake")
+        await self.row.note_sending()
         await self.row.stop("mail")
+        await self.row.note_sending("unknown")
         async with self.row.down("smtp"):
             await asyncio.sleep(self.row.chance.uniform(2, 4))
         await self.row.start("mail")

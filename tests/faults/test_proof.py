@@ -130,4 +130,4 @@ async def _as_it_is(r: Row) -> Evidence:
 
     await r.until(still, timeout=90, every=0.1)
     found = await gather(r.stack, r.watcher, r.load)
-    return replace(found, windows=r.windows, poison=r.poison, cuts=r.cuts, sizes=r.sizes, ahead=r.ahead)
+    return replace(found, windows=r.windows, poison=r.poison, cuts=r.may_be_unknown, sizes=r.sizes, ahead=r.ahead)
