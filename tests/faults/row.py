@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import httpx
 import psutil
 
 from cli.up import run_command
@@ -151,6 +153,12 @@ class Row:
         await eventually(lambda: _truthy(check), timeout, every=every)
 
     async def look_for_offsets_ahead(self, group: str) -> Evidence:
+    async def metrics(self, service: str, name: str) -> list[float]:
+        """The values of a metric of a service, whatever its labels."""
+        async with httpx.AsyncClient(timeout=10) as client:
+            text = (await client.get(f"{self.stack.service_url(service)}/metrics")).text
+        return [float(value) for value in re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE)]
+
         """Compare offsets and effects of a group now, while things are down.
 
         What was committed before the last look was compared then, and is again in the end: reading all of it each time takes most
