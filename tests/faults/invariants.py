@@ -341,6 +341,11 @@ def _effects(e: Evidence) -> dict[str, Callable[[Record, Mapping[str, Any]], boo
     shown_questions = {str(row["_id"]): row["sequence"] for row in e.shown_questions}
     facts = {row["_id"]: row["sequence"] for row in e.facts}
     letters = {(row["agency"], row["letter_key"]) for row in e.ledger}
+    announced = {row["_id"]: row["sequence"] for row in (*e.shown_plans, *e.shown_dialogues)}
+
+    def knows(accounts: Iterable[Mapping[str, Any]]) -> Callable[[Record, Mapping[str, Any]], bool]:
+        held = {row["_id"]: row["sequence"] for row in accounts}
+        return lambda _, event: held.get(f"{event['agency']}/{event['data']['username']}", 0) >= event["sequence"]
 
     def at_least(held: Mapping[str, int], kind: str = "") -> Callable[[Record, Mapping[str, Any]], bool]:
         return lambda _, event: held.get(f"{kind}{event['subject']}", 0) >= event["sequence"]
@@ -351,9 +356,16 @@ def _effects(e: Evidence) -> dict[str, Callable[[Record, Mapping[str, Any]], boo
         "routing.deliveries": at_least(deliveries),
         "intake.cases": at_least(shown_cases),
         "intake.questions": at_least(shown_questions),
+        "intake.dialogues": at_least(announced),
+        "intake.staff": knows(e.intake_staff),
         "reporting.cases": at_least(facts, "case/"),
         "reporting.questions": at_least(facts, "question/"),
+        "reporting.surveys": at_least(facts, "survey/"),
+        # Nothing is counted of a plan.
+        "reporting.dialogues": lambda r, event: event["type"].startswith("plan.") or at_least(facts, "dialogue/")(r, event),
+        "reporting.staff": knows(e.reporting_staff),
         "notify.letters": lambda _, event: (event["agency"], event["data"].get("letter_key")) in letters,
+        "notify.staff": knows(e.notify_staff),
     }
 
 
