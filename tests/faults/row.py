@@ -58,12 +58,13 @@ class Row:
         self._looked: dict[str, dict[tuple[str, int], int]] = {}
         """Group → what it had committed when it was last looked at."""
         self.cuts = 0
-        self.seconds: Counter[str] = Counter()
-        """What took how long, by phase."""
         """Dialogues that were cut after the dot, as the link or the mail server counted them."""
         self._in_hands: set[str] = set()
         """Letters that were marked SENDING when their process was killed, or the server that they went to."""
+        self.seconds: Counter[str] = Counter()
+        """What took how long, by phase."""
         self.sizes: list[Size] = []
+        self._is_checked = False
         self._measuring = asyncio.create_task(self._measure())
 
     @contextlib.contextmanager
@@ -152,13 +153,13 @@ class Row:
     async def until(self, check: Callable[[], Awaitable[object]], timeout: float = 30, every: float = 0.1) -> None:  # noqa: ASYNC109
         await eventually(lambda: _truthy(check), timeout, every=every)
 
-    async def look_for_offsets_ahead(self, group: str) -> Evidence:
     async def metrics(self, service: str, name: str) -> list[float]:
         """The values of a metric of a service, whatever its labels."""
         async with httpx.AsyncClient(timeout=10) as client:
             text = (await client.get(f"{self.stack.service_url(service)}/metrics")).text
         return [float(value) for value in re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE)]
 
+    async def look_for_offsets_ahead(self, group: str) -> Evidence:
         """Compare offsets and effects of a group now, while things are down.
 
         What was committed before the last look was compared then, and is again in the end: reading all of it each time takes most
@@ -207,6 +208,11 @@ class Row:
             missing = {f"lag of {group}": n for group, n in (await self.watcher.lag()).items()}
         return missing
 
+    @property
+    def may_be_unknown(self) -> int:
+        """How many letters the faults until now may have left UNKNOWN."""
+        return self.cuts + len(self._in_hands)
+
     async def evidence(self) -> Evidence:
         """Everything, with what was injected."""
         await self.ready(*SERVICES)
@@ -217,11 +223,6 @@ class Row:
     async def judge(
         self,
         letters: Sequence[str] = ("sent",),
-    @property
-    def may_be_unknown(self) -> int:
-        """How many letters the faults until now may have left UNKNOWN."""
-        return self.cuts + len(self._in_hands)
-
         *,
         timeout: float = 240,  # noqa: ASYNC109
         but: Callable[[Evidence], Evidence] = lambda found: found,
@@ -235,6 +236,7 @@ class Row:
             found = but(await self.evidence())
         with self.phase("check"):
             broken = violations(found)
+        self._is_checked = True
         assert not broken, f"seed {SEED}: {json.dumps(broken, ensure_ascii=False, indent=1)}"
         return found
 
@@ -268,7 +270,8 @@ class Row:
         print(f"  afterwards {line['moves']} moves of questions, {line['changed']} amended or taken back by their registrants")
         print(f"  hit: {line['hits']}")
         print(f"  seconds: {', '.join(f'{name} {taken}' for name, taken in line['seconds'].items())}")
-        print(f"  checked: I1-I11 {line['settled_s']} s after the load; the largest process had {line['memory_mb']} MB")
+        checked = f"I1-I11, {line['settled_s']} s after the load" if self._is_checked else "nothing, it did not come to that"
+        print(f"  checked: {checked}; the largest process had {line['memory_mb']} MB")
         print(f"  result: {failure or 'passed'}")
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         with RESULTS.open("a", encoding="utf-8") as file:
