@@ -43,7 +43,7 @@ def main() -> None:
         sys.exit(uvloop.run(growth.run([int(size) for size in given.sizes.split(",")])))
     if given.quick:
         sys.exit(uvloop.run(_quick()))
-    uvloop.run(_full(only, given.pairs, given.seconds, given.warm_up))
+    sys.exit(uvloop.run(_full(only, given.pairs, given.seconds, given.warm_up)))
 
 
 def _interrupt(*_: object) -> None:
@@ -52,35 +52,41 @@ def _interrupt(*_: object) -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-async def _full(only: Sequence[str], pairs: int, seconds: float, warm_up: float) -> None:
+async def _full(only: Sequence[str], pairs: int, seconds: float, warm_up: float) -> int:
+    """The exit status: 1 if the counts or the memory are over their limits."""
+    over: list[str] = []
     finished = [] if only else results.done()
     for name in [name for name in only or ALL if name not in finished]:
         began = perf_counter()
         facts = results.Provenance(f"make bench{f' ONLY={name}' if only else ''}", seconds)
         async with machine.machine(seconds, warm_up) as here:
-            await _one(name, here, pairs, facts)
+            over += await _one(name, here, pairs, facts)
         _tell(f"{name} took {perf_counter() - began:.0f} s")
         if not only:
             finished.append(name)
             results.note_done(finished)
     if not only:
         results.note_finished()
+    for line in over:
+        _tell(line)
+    return 1 if over else 0
 
 
-async def _one(name: str, here: machine.Machine, pairs: int, facts: results.Provenance) -> None:
+async def _one(name: str, here: machine.Machine, pairs: int, facts: results.Provenance) -> list[str]:
+    """Measure it and keep it; what is over its limit, in words."""
     if name == COUNTS:
         counted = await counts.count(here)
         results.keep("counts", counted, facts)
-        for line in counts.over(counted):
-            _tell(line)
-    elif name == MEMORY:
+        return counts.over(counted)
+    if name == MEMORY:
         sizes = await memory.measure(here)
         results.keep("memory", sizes, facts)
         _tell(memory.line(sizes))
-    else:
-        result = await measure(RATIOS[name], here, pairs, _tell)
-        results.keep(name, result, facts)
-        _tell(results.line(name, result))
+        return memory.over(sizes)
+    result = await measure(RATIOS[name], here, pairs, _tell)
+    results.keep(name, result, facts)
+    _tell(results.line(name, result))
+    return []
 
 
 async def _quick() -> int:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from statistics import median
 from time import perf_counter
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 from fastapi import FastAPI
@@ -131,7 +131,7 @@ async def look(kafka_bootstrap: str, mongodb_url: str, size: int, **_: Any) -> d
     """Open every page; says for each what it cost."""
     client = mongo.connect(mongodb_url, driver="pymongo", timeout_ms=None)
     apps = _applications(kafka_bootstrap, mongodb_url)
-    for page in await _pages(client[f"{PREFIX}_routing"], client[f"{PREFIX}_notify"], size):
+    for page in pages(await _known(client[f"{PREFIX}_routing"], client[f"{PREFIX}_notify"], size)):
         database = client[f"{PREFIX}_{page.service}"]
         async with _browser(apps[page.service]) as browser:
             await _open(browser, page)  # what is read once and kept
@@ -185,7 +185,13 @@ def _browser(app: FastAPI) -> httpx.AsyncClient:
         permissions=frozenset({READ_SEALED}),
     )
     cookie = app.state.staff_gate.codec.encode(session, system_clock())
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://bench", cookies={COOKIE: cookie}, timeout=600)
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://bench",
+        cookies={COOKIE: cookie},
+        timeout=600,
+        follow_redirects=True,
+    )
 
 
 class _EverybodyIsCurrent:
@@ -217,19 +223,82 @@ def _applications(kafka_bootstrap: str, mongodb_url: str) -> dict[str, FastAPI]:
     return apps
 
 
-async def _pages(routing: Database, notify: Database, size: int) -> list[Page]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What addresses need of the stores: a question being worked on, its case (id and number), a letter that was sent, an old
+    registration and its code.
+    """
+
+    question: UUID
+    case: UUID
+    number: str
+    letter: str
+    registration: UUID
+    code: str
+
+
+async def _known(routing: Database, notify: Database, size: int) -> Known:
+    dialogue = f"{samples.PLAN}-1"
+    question = await routing["questions"].find_one({"dialogue": dialogue, "state": "proposed", "sealed": False})
+    letter = await notify["ledger"].find_one({"state": State.SENT}, {"_id": 1})
+    assert question is not None
+    assert letter is not None
+    old = history.registration_id(size // 2)
+    code = tracking_code(_CODE_SECRET.get_secret_value().encode(), old)
+    return Known(question["_id"], question["case"], question["case_number"], letter["_id"], old, code)
+
+
+LEFT_OUT = {
+    **dict.fromkeys(
+        ("/api/openapi.json", "/api/docs", "/", "/{agency}/lien-he", "/{agency}/thu-tuc"), "the same whoever registered"
+    ),
+    "/{agency}/tra-cuu/phieu": "what POST /tra-cuu shows",
+    "/{agency}/tra-cuu/{task}": "a form, of what POST /tra-cuu shows",
+    "/{agency}/khao-sat/{token}": "a form",
+    "/{agency}/hoi-dap/{answer}": "one question by its id",
+    "/{agency}/hoi-dap/niem-yet.pdf": "the page of the same name, printed",
+    "/{agency}/tiep-nhan/yeu-cau-du-lieu/{request_id}": "one request by its id",
+    "/{agency}/tiep-nhan/phan-anh/{feedback}": "one feedback by its id",
+    "/{agency}/tiep-nhan/khao-sat/nhap": "a form",
+    "/{agency}/can-bo/han-che/{question_id}": "as the page of a question; opening one is logged",
+    "/{agency}/can-bo/noi-dung/{question_id}/{slug}": "a form; that of merging lists what the queue lists",
+    "/{agency}/can-bo/dang-nhap": "a form",
+    "/{agency}/can-bo/mat-khau": "a form",
+    "/{agency}/can-bo/tai-khoan/moi": "a form",
+    "/{agency}/can-bo/tai-khoan/{username}": "one account",
+    "/{agency}/can-bo/ke-hoach/moi": "a form",
+    "/{agency}/can-bo/ke-hoach/{plan_id}/sua": "a form",
+    "/{agency}/can-bo/ke-hoach/{plan_id}/doi-thoai": "a form",
+    "/{agency}/can-bo/doi-thoai/{dialogue_id}/sua": "a form",
+    "/{agency}/can-bo/doi-thoai/{dialogue_id}/huy": "a form",
+    **dict.fromkeys(
+        (
+            "/{agency}/tiep-nhan/khao-sat/{slug}/ap-phich.pdf",
+            "/{agency}/tiep-nhan/khao-sat/{slug}/phieu-giay.pdf",
+            "/{agency}/tiep-nhan/{registration}/phieu-tiep-nhan.pdf",
+            "/{agency}/ke-hoach/{plan}/mau-phieu.pdf",
+            "/{agency}/ke-hoach/{plan}/mau-phieu.docx",
+            "/{agency}/ke-hoach/{plan}/ke-hoach.pdf",
+            "/{agency}/ke-hoach/{plan}/ke-hoach.docx",
+            "/{agency}/doi-thoai/{dialogue}/thong-bao.pdf",
+            "/{agency}/can-bo/doi-thoai/{dialogue_id}/giay-moi/{n}.pdf",
+            "/{agency}/can-bo/doi-thoai/{dialogue_id}/ket-luan.pdf",
+            "/{agency}/van-thu/thu/{_id}/thu.pdf",
+            "/{agency}/van-thu/thu/{_id}/tep/{n}",
+        ),
+        "a file of one thing, whose page is looked at",
+    ),
+}
+"""GET routes that list, count and find nothing by themselves, and why (`tests/unit/test_growth_pages.py` compares)."""
+
+
+def pages(known: Known) -> list[Page]:
     """Every page that lists, counts or finds something."""
     site, desk = f"/{samples.AGENCY}", f"/{samples.AGENCY}/can-bo"
     mail, figures = f"/{samples.AGENCY}/van-thu", f"/{samples.AGENCY}/bao-cao"
     dialogue = f"{samples.PLAN}-1"
     now = system_clock()
     today = local_date(now)
-    question = await routing["questions"].find_one({"dialogue": dialogue, "state": "proposed", "sealed": False}, {"case": 1})
-    letter = await notify["ledger"].find_one({"state": State.SENT}, {"_id": 1})
-    assert question is not None
-    assert letter is not None
-    old = history.registration_id(size // 2)
-    code = tracking_code(_CODE_SECRET.get_secret_value().encode(), old)
     past = quarter_of(now - timedelta(days=150))
     chosen = dates(today - timedelta(days=200), today - timedelta(days=111))
     return [
@@ -237,16 +306,31 @@ async def _pages(routing: Database, notify: Database, size: int) -> list[Page]:
         Page("intake", f"{site}/ke-hoach/{samples.PLAN}"),
         Page("intake", f"{site}/doi-thoai/{dialogue}"),
         Page("intake", f"{site}/dang-ky/{samples.PLAN}"),
-        Page("intake", f"{site}/tra-cuu", {"code": code}),
+        Page("intake", f"{site}/tra-cuu", {"code": known.code}),
+        Page("intake", f"{site}/phan-anh-kien-nghi"),
+        Page("intake", f"{site}/doi-thoai"),
+        Page("intake", f"{site}/ket-luan"),
+        Page("intake", f"{site}/hoi-dap"),
+        Page("intake", f"{site}/hoi-dap?q=ho+so"),
+        Page("intake", f"{site}/hoi-dap/niem-yet"),
         Page("intake", f"{site}/tiep-nhan/"),
+        Page("intake", f"{site}/tiep-nhan/{known.registration}"),
+        Page("intake", f"{site}/tiep-nhan/cho-kiem-tra"),
+        Page("intake", f"{site}/tiep-nhan/phan-anh"),
+        Page("intake", f"{site}/tiep-nhan/phan-anh/xoa"),
+        Page("intake", f"{site}/tiep-nhan/yeu-cau-du-lieu"),
+        Page("intake", f"{site}/tiep-nhan/khao-sat"),
+        Page("intake", f"{site}/tiep-nhan/khao-sat/y-kien"),
+        Page("intake", f"{site}/tiep-nhan/thu-dien-tu"),
         Page("routing", f"{desk}/"),
         Page("routing", f"{desk}/?trang-thai=proposed"),
         Page("routing", f"{desk}/?trang-thai=answered"),
         Page("routing", f"{desk}/?don-vi=khoa-hoc"),
         Page("routing", f"{desk}/danh-sach"),
         Page("routing", f"{desk}/phan-loai"),
-        Page("routing", f"{desk}/noi-dung/{question['_id']}"),
-        Page("routing", f"{desk}/phieu/{question['case']}"),
+        Page("routing", f"{desk}/noi-dung/{known.question}"),
+        Page("routing", f"{desk}/phieu/{known.case}"),
+        Page("routing", f"{desk}/tim?so={known.number}"),
         Page("routing", f"{desk}/den-sau-han"),
         Page("routing", f"{desk}/han-che"),
         Page("routing", f"{desk}/ke-hoach"),
@@ -263,7 +347,7 @@ async def _pages(routing: Database, notify: Database, size: int) -> list[Page]:
         Page("notify", f"{mail}/can-in"),
         Page("notify", f"{mail}/can-goi"),
         Page("notify", f"{mail}/can-xu-ly"),
-        Page("notify", f"{mail}/thu/{letter['_id']}"),
+        Page("notify", f"{mail}/thu/{known.letter}"),
         Page("reporting", f"{figures}/"),
         Page("reporting", f"{figures}/{past.code}"),
         Page("reporting", f"{figures}/{past.code}.xlsx"),

@@ -137,6 +137,13 @@ async def _until(reached: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.2)
 
 
+def over(result: dict[str, Any]) -> list[str]:
+    """What grew beyond the limit, in words."""
+    later, limit = result["later"], result["limit"]
+    sizes = result["megabytes"].items()
+    return [f"{name}: × {b / a:.2f} after {later:,} events, at most × {limit}" for name, (a, b) in sizes if b > a * limit]
+
+
 def line(result: dict[str, Any]) -> str:
     """The figures in one line."""
     sizes = (f"{name} {a:.0f} → {b:.0f} MB (× {b / a:.2f})" for name, (a, b) in result["megabytes"].items())

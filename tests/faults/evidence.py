@@ -59,6 +59,11 @@ class Evidence:
     deliveries: Sequence[Document] = ()
     shown_cases: Sequence[Document] = ()
     shown_questions: Sequence[Document] = ()
+    shown_plans: Sequence[Document] = ()
+    shown_dialogues: Sequence[Document] = ()
+    intake_staff: Sequence[Document] = ()
+    notify_staff: Sequence[Document] = ()
+    reporting_staff: Sequence[Document] = ()
     dead_letters: Sequence[Document] = ()
     records: dict[str, list[Record]] = field(default_factory=dict)
     committed: dict[str, dict[tuple[str, int], int]] = field(default_factory=dict)
@@ -103,24 +108,42 @@ SOURCES: Mapping[str, tuple[str, str]] = {
     "deliveries": ("routing", "deliveries"),
     "shown_cases": ("intake", "cases"),
     "shown_questions": ("intake", "questions"),
+    "shown_plans": ("intake", "plans"),
+    "shown_dialogues": ("intake", "dialogues"),
+    "intake_staff": ("intake", "staff"),
+    "notify_staff": ("notify", "staff"),
+    "reporting_staff": ("reporting", "staff"),
 }
 """Field of the evidence → service and collection."""
-EFFECTS: Mapping[str, str] = {
-    "routing.registrations": "cases",
-    "routing.feedback": "cases",
-    "routing.deliveries": "deliveries",
-    "intake.cases": "shown_cases",
-    "intake.questions": "shown_questions",
-    "reporting.cases": "facts",
-    "reporting.questions": "facts",
-    "notify.letters": "ledger",
+EFFECTS: Mapping[str, Sequence[str]] = {
+    "routing.registrations": ("cases",),
+    "routing.feedback": ("cases",),
+    "routing.deliveries": ("deliveries",),
+    "intake.cases": ("shown_cases",),
+    "intake.questions": ("shown_questions",),
+    "intake.dialogues": ("shown_plans", "shown_dialogues"),
+    "intake.staff": ("intake_staff",),
+    "reporting.cases": ("facts",),
+    "reporting.questions": ("facts",),
+    "reporting.dialogues": ("facts",),
+    "reporting.surveys": ("facts",),
+    "reporting.staff": ("reporting_staff",),
+    "notify.letters": ("ledger",),
+    "notify.staff": ("notify_staff",),
 }
-"""Group → the field in which its effects show."""
+"""Group → the fields in which its effects show. (What notify reads of registrations and feedback has one only when a contact
+changes or is erased.)
+"""
 SHOWS: Mapping[str, Sequence[str]] = {
     "cases": ("registration_seq",),
     "deliveries": ("sequence",),
     "shown_cases": ("sequence",),
     "shown_questions": ("sequence",),
+    "shown_plans": ("sequence",),
+    "shown_dialogues": ("sequence",),
+    "intake_staff": ("sequence",),
+    "notify_staff": ("sequence",),
+    "reporting_staff": ("sequence",),
     "facts": ("sequence",),
     "ledger": ("agency", "letter_key"),
 }
@@ -133,7 +156,7 @@ async def durable_effects(watcher: Watcher, group: str = "", since: Mapping[tupl
     With a `group` only what is needed to judge it, of the records `since` an offset (topic, partition → offset).
     """
     committed = await watcher.committed(*([group] if group else GROUPS))
-    fields = [EFFECTS[group]] if group else SOURCES
+    fields = EFFECTS[group] if group else SOURCES
     rows: dict[str, Any] = {name: await watcher.rows(*SOURCES[name], fields=SHOWS[name] if group else None) for name in fields}
     return replace(
         Evidence(),

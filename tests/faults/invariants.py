@@ -6,20 +6,23 @@ client sent; every other expectation comes from the clients' record and from Kaf
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
 
-from contracts.topics import FEEDBACK, INTAKE_LETTERS, REGISTRATIONS, REPORTING_LETTERS, ROUTING_LETTERS
+from contracts.topics import FEEDBACK, INTAKE_LETTERS, QUESTIONS, REGISTRATIONS, REPORTING_LETTERS, ROUTING_LETTERS
 from deploy.local.paths import ROOT
-from kit.agency import load_agencies
+from kit.agency import Agency, load_agencies
 from services.intake.codes import code_hash
 from services.routing.questions.registrations import classified
 from tests.faults.evidence import Evidence
 from tests.faults.load import TEXTS, Sent, Way
-from tests.faults.watching import GROUPS, PREFIX, Record, doubled
+from tests.faults.report import state_of
+from tests.faults.watching import GROUPS, PREFIX, Place, Record, doubled
 
+RECEIPTS = ("receipt", "feedback_receipt")
+"""Kinds of letters that show the tracking code; every case has one of them."""
 SHOWN = 5
 MEGABYTES = 300.0
 FILES = 600
@@ -40,7 +43,8 @@ def _kept(e: Evidence) -> dict[str, Sequence[Mapping[str, Any]]]:
 
 
 def i1(e: Evidence) -> list[str]:
-    """Every tracking code that was shown: exactly one registration or feedback, or one that is held, equal to what was sent.
+    """Every tracking code that was shown: exactly one registration or feedback, or one that is held, equal to what was sent and
+    to what its client did with it later.
 
     It is where it belongs: held until it is let go, then a registration and held no more. What goes on was announced once.
     """
@@ -73,6 +77,7 @@ def i1(e: Evidence) -> list[str]:
         + _many("a case number was given twice", numbers)
         + _many("what goes on was not announced exactly once", not_once)
         + _many("what is held was announced", (row["case_number"] for row in e.held if announced[row["case_number"]]))
+        + _many("a registrant was refused a change", (s.key for s in e.sent if s.later is not None and not s.is_changed))
     )
 
 
@@ -88,13 +93,28 @@ def _equal(sent: Sent, row: Mapping[str, Any], case_number: str) -> bool:
         and row["kind"] == body["kind"]
         and row["consent_version"] == body["consent_version"]
         and {k: v for k, v in row["person"].items() if v} == body["person"]
-        and (_equal_feedback(body, row) if sent.way is Way.FEEDBACK else _equal_form(body, row))
+        and (_equal_feedback(body, row) if sent.way is Way.FEEDBACK else _equal_form(sent, row))
     )
 
 
-def _equal_form(body: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    kept = [{"no": section["no"], "text": section["text"]} for section in row["sections"]]
-    return bool(row["plan"] == body["plan"] and kept == body["sections"])
+def _equal_form(sent: Sent, row: Mapping[str, Any]) -> bool:
+    """The texts as they were sent; where a section was amended, the new text once: in place of the old one, or added to it."""
+    kept = {section["no"]: [section["text"], *_added(section)] for section in row["sections"]}
+    wanted = {section["no"]: [[section["text"]]] for section in sent.body["sections"]}
+    if sent.later is not None and sent.new_text:
+        section = sent.later.section
+        wanted[section] = [[sent.new_text], [*wanted[section][0], sent.new_text]]
+    return bool(
+        row["plan"] == sent.body["plan"]
+        and kept.keys() == wanted.keys()
+        and all(kept[no] in wanted[no] for no in wanted)
+        and row.get("withdrawn_sections", []) == sent.withdrawn
+        and row["status"] == ("withdrawn" if len(sent.withdrawn) == len(wanted) else "received")
+    )
+
+
+def _added(kept: Mapping[str, Any]) -> list[str]:
+    return [added["text"] for added in kept.get("additions") or ()]
 
 
 def _equal_feedback(body: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
@@ -127,7 +147,9 @@ def i2(e: Evidence) -> list[str]:
 
 
 def i3(e: Evidence) -> list[str]:
-    """One case per registration or feedback, one question per section, where the rules put it; none of what is held."""
+    """One case per registration or feedback, one question per section, where the rules put it and then the desks or its
+    registrant did; none of what is held.
+    """
     agencies = load_agencies(ROOT / "agencies")
     accepted = [sent for sent in e.sent if sent.accepted and sent.goes_on]
     cases = Counter((row["case_number"], row["source"]) for row in e.cases)
@@ -137,6 +159,7 @@ def i3(e: Evidence) -> list[str]:
     missing: list[str] = []
     twice: list[str] = []
     elsewhere: list[str] = []
+    not_amended: list[str] = []
     for sent in accepted:
         source = "feedback" if sent.way is Way.FEEDBACK else "registration"
         opened = cases.pop((sent.case_number, source), 0)
@@ -148,26 +171,47 @@ def i3(e: Evidence) -> list[str]:
             if len(found) != 1:
                 (twice if found else missing).append(name)
                 continue
-            wanted = classified(agencies[sent.agency], section, text)
-            proposed = (found[0]["proposal"] or {}).get("unit")
-            if (found[0]["state"], proposed) != (wanted.state, (wanted.proposal or {}).get("unit")):
-                elsewhere.append(name)
+            question = found[0]
+            if _place(question) != _wanted_place(sent, agencies[sent.agency], section, text):
+                elsewhere.append(f"{name} ({question['state']} in {question['unit']})")
+            is_amended = sent.later is not None and sent.later.section == section and sent.new_text
+            if is_amended and [question["text"], *_added(question)].count(sent.new_text) != 1:
+                not_amended.append(name)
     return (
         _many("not routed", missing)
         + _many("assigned twice", twice)
-        + _many("not where the rules put it", elsewhere)
+        + _many("not where the rules, the desks or its registrant put it", elsewhere)
+        + _many("amended, and routing has the new text not once", not_amended)
         + _many("a case that nobody opened", cases)
         + _many("a question that nobody asked", questions)
     )
 
 
+def _place(question: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Its state, the unit that has it, the unit proposed, and all units that it was put before."""
+    proposed = (question["proposal"] or {}).get("unit")
+    return question["state"], question["unit"], proposed, [transfer["unit"] for transfer in question["transfers"]]
+
+
+def _wanted_place(sent: Sent, agency: Agency, section: int | None, text: str) -> tuple[Any, ...]:
+    moved = sent.moved if sent.path and section == sent.first_section else ()
+    units = [move.unit for move in moved if move.state == "transferred"]
+    state = state_of(sent, agency, section, text)
+    unit = units[-1] if units and state != "returned" else None
+    return state, unit, (classified(agency, section, text).proposal or {}).get("unit"), units
+
+
 def i4(e: Evidence) -> list[str]:
-    """One ledger row and one Message-ID per letter and recipient; one accepted copy, but for the cuts."""
+    """One ledger row and one Message-ID per letter and recipient; one accepted copy, but for the cuts. Each case has its receipt,
+    each change its confirmation, each transfer its letter to the unit.
+    """
+    kinds = {row["_id"]: row["kind"] for row in e.ledger}
+    keys = {row["_id"]: row["letter_key"] for row in e.ledger}
     rows = doubled([(row["agency"], row["letter_key"], row.get("to")) for row in e.ledger])
-    ids: defaultdict[str, set[str]] = defaultdict(set)
+    ids: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     contents: defaultdict[str, set[str]] = defaultdict(set)
     for mail in e.mails:
-        ids[mail.recipient].add(mail.message_id)
+        ids[mail.recipient, keys.get(_row_of(mail.message_id), "")].add(mail.message_id)
         contents[mail.message_id].add(mail.digest)
     copies = Counter(mail.message_id for mail in e.mails)
     said_unknown = {row["_id"]: sum(step["state"] == "unknown" for step in row["steps"]) for row in e.ledger}
@@ -177,21 +221,30 @@ def i4(e: Evidence) -> list[str]:
     unknown = sum(n > 0 for n in said_unknown.values())
     codes = {sent.email: sent.code for sent in e.sent if sent.accepted and sent.goes_on}
     held = {sent.email for sent in e.sent if not sent.goes_on}
+    receipts = [mail for mail in e.mails if kinds.get(_row_of(mail.message_id), "receipt") in RECEIPTS]
     return (
         _many("two ledger rows for one letter", rows)
-        + _many("letters of one person have several Message-IDs", (to for to, found in ids.items() if len(found) > 1))
+        + _many("one letter to one person has several Message-IDs", (to for (to, _), found in ids.items() if len(found) > 1))
         + _many("copies of one mail differ", (i for i, found in contents.items() if len(found) > 1))
         + _many("went out again although nobody had called it unknown", too_often)
         + ([f"{unknown} letters were UNKNOWN, and only {e.cuts} could be"] if unknown > e.cuts else [])
         + _many("marked sent and never arrived", sent_rows - arrived)
         + _many("arrived without a ledger row", arrived - {row["_id"] for row in e.ledger})
-        + _many("a receipt with another code", (m.recipient for m in e.mails if codes.get(m.recipient, "") not in m.text))
+        + _many("a receipt with another code", (m.recipient for m in receipts if codes.get(m.recipient, "") not in m.text))
         + _many("a receipt of what is held", (mail.recipient for mail in e.mails if mail.recipient in held))
-        + _many(
-            "what was accepted has no letter in the ledger",
-            {s.case_number for s in e.sent if s.accepted and s.goes_on} - {row.get("case_number") for row in e.ledger},
-        )
+        + _many("not as many letters in the ledger as there should be", _letters(e))
     )
+
+
+def _letters(e: Evidence) -> list[str]:
+    """The cases that do not have the letters that what was accepted, changed and transferred leads to."""
+    wanted: Counter[tuple[str, str]] = Counter()
+    for sent in (s for s in e.sent if s.accepted and s.goes_on):
+        wanted[sent.case_number, "feedback_receipt" if sent.way is Way.FEEDBACK else "receipt"] += 1
+        wanted[sent.case_number, "amended"] += sent.is_changed
+        wanted[sent.case_number, "new_question"] += sum(move.state == "transferred" for move in sent.moved)
+    found = Counter((row.get("case_number", ""), row["kind"]) for row in e.ledger)
+    return [f"{case}: {found[case, kind]} × {kind}" for case, kind in wanted | found if found[case, kind] != wanted[case, kind]]
 
 
 def _row_of(message_id: str) -> str:
@@ -288,6 +341,11 @@ def _effects(e: Evidence) -> dict[str, Callable[[Record, Mapping[str, Any]], boo
     shown_questions = {str(row["_id"]): row["sequence"] for row in e.shown_questions}
     facts = {row["_id"]: row["sequence"] for row in e.facts}
     letters = {(row["agency"], row["letter_key"]) for row in e.ledger}
+    announced = {row["_id"]: row["sequence"] for row in (*e.shown_plans, *e.shown_dialogues)}
+
+    def knows(accounts: Iterable[Mapping[str, Any]]) -> Callable[[Record, Mapping[str, Any]], bool]:
+        held = {row["_id"]: row["sequence"] for row in accounts}
+        return lambda _, event: held.get(f"{event['agency']}/{event['data']['username']}", 0) >= event["sequence"]
 
     def at_least(held: Mapping[str, int], kind: str = "") -> Callable[[Record, Mapping[str, Any]], bool]:
         return lambda _, event: held.get(f"{kind}{event['subject']}", 0) >= event["sequence"]
@@ -298,9 +356,16 @@ def _effects(e: Evidence) -> dict[str, Callable[[Record, Mapping[str, Any]], boo
         "routing.deliveries": at_least(deliveries),
         "intake.cases": at_least(shown_cases),
         "intake.questions": at_least(shown_questions),
+        "intake.dialogues": at_least(announced),
+        "intake.staff": knows(e.intake_staff),
         "reporting.cases": at_least(facts, "case/"),
         "reporting.questions": at_least(facts, "question/"),
+        "reporting.surveys": at_least(facts, "survey/"),
+        # Nothing is counted of a plan.
+        "reporting.dialogues": lambda r, event: event["type"].startswith("plan.") or at_least(facts, "dialogue/")(r, event),
+        "reporting.staff": knows(e.reporting_staff),
         "notify.letters": lambda _, event: (event["agency"], event["data"].get("letter_key")) in letters,
+        "notify.staff": knows(e.notify_staff),
     }
 
 
@@ -360,7 +425,9 @@ FIRST = {"question": {"new", "sealed", "triage", "proposed"}, "case": {"open", "
 
 
 def i8(e: Evidence) -> list[str]:
-    """Only allowed moves, each a new dated step; what was published of a history is never taken back."""
+    """Only allowed moves, each a new dated step; what was published of a history is never taken back, and what a desk was told is
+    in the history and in what was published of it, once and in its order.
+    """
     violations: list[str] = []
     poison = {p.place for p in e.poison}
     for kind, rows, topic in (("question", e.questions, "routing.questions"), ("case", e.cases, "routing.cases")):
@@ -371,7 +438,31 @@ def i8(e: Evidence) -> list[str]:
         violations += _many(f"the audit trail of a {kind} has gaps", gaps)
         ours = [record for record in e.records.get(topic, ()) if record.place not in poison]
         violations += _published_histories(kind, rows, ours)
-    return violations
+    return violations + _confirmed_moves(e, poison)
+
+
+def _confirmed_moves(e: Evidence, poison: Set[Place]) -> list[str]:
+    """Questions whose steps, or the newest that was published of them, are not their first and then the confirmed ones."""
+    newest: dict[str, Mapping[str, Any]] = {}
+    for record in e.records.get(QUESTIONS.name, ()):
+        if record.place not in poison and record.event is not None:
+            known = newest.get(record.key)
+            if known is None or known["sequence"] <= record.event["sequence"]:
+                newest[record.key] = record.event
+    confirmed = {(s.case_number, s.first_section): [move.state for move in s.moved] for s in e.sent if s.moved}
+    not_kept, not_published = [], []
+    for row in e.questions:
+        moved = confirmed.get((row["case_number"], row["section_no"]))
+        if moved is None:
+            continue
+        published = newest.get(str(row["_id"]), {"data": {}})["data"].get("steps", ())
+        if [step["state"] for step in row["steps"][1:]] != moved:
+            not_kept.append(f"{row['case_number']} ({'-'.join(moved)})")
+        elif [step["state"] for step in published[1:]] != moved:
+            not_published.append(f"{row['case_number']} ({'-'.join(moved)})")
+    return _many("a history is not what the desks were told", not_kept) + _many(
+        "what was published of a history is not what the desks were told", not_published
+    )
 
 
 def _history_is_allowed(steps: Sequence[Mapping[str, Any]], moves: Mapping[str, frozenset[str]], kind: str) -> bool:
@@ -417,7 +508,7 @@ def _published_histories(kind: str, rows: Sequence[Mapping[str, Any]], records: 
 def i9(e: Evidence) -> list[str]:
     """MongoDB down: 503 with Retry-After, never a yes. Kafka or SMTP down: intake goes on."""
     violations: list[str] = []
-    answers = [a for sent in e.sent for a in (*sent.answers, *sent.repeated, *sent.changed)]
+    answers = [answer for sent in e.sent for answer in sent.every_answer]
     for window in e.windows:
         within = [a for a in answers if window.began <= a.began and a.ended <= window.ended]
         if window.what == "mongodb":
@@ -425,14 +516,14 @@ def i9(e: Evidence) -> list[str]:
             violations += _many("no 503 while MongoDB was down", (a.status for a in within if a.told != "ok" and a.status != 503))
             violations += _many("a 503 without Retry-After", (a.status for a in within if a.status == 503 and not a.retry_after))
         else:
-            refused = [a.status for a in within if a.status not in (200, 201, 409)]
+            refused = [a.status for a in within if a.told != "ok" and a.status != 409]
             violations += _many(f"intake did not go on while {window.what} was down", refused)
     return violations
 
 
 def answered_within(e: Evidence, what: str) -> int:
     """Requests that began and were answered while `what` was down."""
-    answers = [a for sent in e.sent for a in (*sent.answers, *sent.repeated, *sent.changed)]
+    answers = [answer for sent in e.sent for answer in sent.every_answer]
     return sum(w.began <= a.began and a.ended <= w.ended for w in e.windows if w.what == what for a in answers)
 
 

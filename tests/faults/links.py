@@ -53,17 +53,21 @@ class _Connection:
         self.writers: list[asyncio.StreamWriter] = []
         self.forgotten = False
         """Half open: the far end is gone and the near end was never told."""
+        self.inside_mail = False
+        """SMTP alone: the server has asked for a mail and has not answered to it."""
 
 
 class Link:
     """One relay. Healthy until told otherwise; `heal` undoes every fault. `hits` counts what each fault met."""
 
-    def __init__(self, thread: LoopThread, port: int, target: int, *, kafka: bool = False) -> None:
+    def __init__(self, thread: LoopThread, port: int, target: int, *, kafka: bool = False, smtp: bool = False) -> None:
         self.port = port
         self.hits: Counter[str] = Counter()
+        self.cut_mails = 0
+        """SMTP alone: mails of which the service cannot know what became of them."""
         self._target = target
         self._thread = thread
-        self._kafka = kafka
+        self._kafka, self._smtp = kafka, smtp
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
         self._open: dict[Direction, asyncio.Event] = {}
@@ -128,18 +132,27 @@ class Link:
     async def _hold(self, directions: tuple[Direction, ...]) -> None:
         for direction in directions:
             self._open[direction].clear()
+        self._note_mails(*self._connections)
 
     async def _forget(self) -> None:
         for connection in self._connections:
             connection.forgotten = True
             connection.writers[-1].transport.abort()
             self.hits["half open"] += 1
+        self._note_mails(*self._connections)
 
     async def _cut(self) -> None:
         for connection in self._connections:
             for writer in connection.writers:
                 writer.transport.abort()
             self.hits["reset"] += 1
+        self._note_mails(*self._connections)
+
+    def _note_mails(self, *connections: _Connection) -> None:
+        """Count those whose service cannot know what becomes of the mail that it is sending, each mail once."""
+        for connection in connections:
+            self.cut_mails += connection.inside_mail
+            connection.inside_mail = False
 
     async def _heal(self) -> None:
         for gate in self._open.values():
@@ -177,6 +190,10 @@ class Link:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while data := await self._read(direction, reader):
                 await self._pass_on(direction, data, writer)
+                if self._smtp and direction == "down":
+                    connection.inside_mail = data.rpartition(b"\r\n")[0].rpartition(b"\r\n")[2].startswith(b"354")
+        if direction == "up":  # it went by itself: it did not want to wait for the answer any longer
+            self._note_mails(connection)
         if connection.forgotten:
             with contextlib.suppress(OSError):
                 while direction == "up" and await reader.read(_CHUNK):

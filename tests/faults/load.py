@@ -2,6 +2,9 @@
 
 Most of it is registrations by the API; one request in `FEEDBACK_EVERY` is feedback by the API (K2), one in `FORMS_EVERY` is the
 public form without its proof of work, which is held until the office lets it go (`tests/faults/office.py`).
+
+Registrations do not stay as they came: of some the first question is moved on at the desks (`tests/faults/desk.py`), some are
+amended or taken back by their code a little later, a few of those that are moved amended as well.
 """
 
 import asyncio
@@ -9,7 +12,7 @@ import copy
 import random
 import re
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from html import unescape
@@ -37,6 +40,21 @@ REPEATED_EVERY = 20
 FEEDBACK_EVERY = 11
 FORMS_EVERY = 37
 """Have no factor in common with one another nor with `REPEATED_EVERY`: each way in meets repetition and other content."""
+MOVED_EVERY = 31
+AMENDED_EVERY = 41
+WITHDRAWN_EVERY = 43
+BOTH_EVERY = 3
+"""Of so many that are moved one is amended meanwhile: routing's compare-and-set decides between registrant and desk."""
+PATHS: Sequence[tuple[str, ...]] = (
+    ("transferred",),
+    ("transferred", "returned"),
+    ("transferred", "returned", "transferred"),
+    ("transferred", "submitted"),
+    ("transferred", "submitted", "ready"),
+)
+"""Where the desks take a question, one state after another."""
+MORE = " Xin bổ sung: hồ sơ nộp trực tuyến."
+"""What an amendment adds. The rules make of a text with it what they make of the text without it."""
 CODE = re.compile(r'<p class="code"[^>]*>\s*((?:[A-Z2-9]{4}-){3}[A-Z2-9]{4})\s*</p>')
 NUMBER = re.compile(r"\b[A-Z]{2}-\d{4}-\d{6}\b")
 
@@ -64,14 +82,32 @@ class Answer:
     @property
     def told(self) -> str:
         """ok, failed (a clear no), unknown (no answer, or the proxy's)."""
-        if self.status in (200, 201):
+        if self.status in (200, 201, 303):
             return "ok"
         return "unknown" if self.status in (0, 500, 502, 504) else "failed"
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A question was put into a state, and before a unit, as somebody at a desk was told."""
+
+    state: str
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What a registrant does later on with one section: it gets another text, or (None) is taken back."""
+
+    section: int
+    text: str | None
+
+
 @dataclass
 class Sent:
-    """One request as its client knows it: every answer to it, to its repetition, and to other content under its key."""
+    """One request as its client knows it: every answer to it, to its repetition, to other content under its key, and to what
+    its client did with it later.
+    """
 
     key: str
     agency: str
@@ -85,6 +121,41 @@ class Sent:
     answers: list[Answer] = field(default_factory=list)
     repeated: list[Answer] = field(default_factory=list)
     changed: list[Answer] = field(default_factory=list)
+    path: Sequence[str] = ()
+    """Where the desks take its first question."""
+    moved: list[Move] = field(default_factory=list)
+    later: Later | None = None
+    told_later: list[Answer] = field(default_factory=list)
+
+    @property
+    def every_answer(self) -> list[Answer]:
+        """All that its client was told."""
+        return [*self.answers, *self.repeated, *self.changed, *self.told_later]
+
+    @property
+    def first_section(self) -> int:
+        """The section whose question the desks move."""
+        return int(self.body["sections"][0]["no"])
+
+    @property
+    def next_state(self) -> str:
+        """Where its first question goes next; "": it stays."""
+        return self.path[len(self.moved)] if len(self.moved) < len(self.path) else ""
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether its client was told that the later change is done."""
+        return any(answer.told == "ok" for answer in self.told_later)
+
+    @property
+    def withdrawn(self) -> list[int]:
+        """The sections that were taken back, as its client was told."""
+        return [self.later.section] if self.later is not None and self.later.text is None and self.is_changed else []
+
+    @property
+    def new_text(self) -> str:
+        """What the section of `later` got, as its client was told; "": nothing."""
+        return (self.later.text or "") if self.later is not None and self.is_changed else ""
 
     @property
     def goes_on(self) -> bool:
@@ -125,7 +196,8 @@ class Sent:
 class Load:
     """Sends requests at a rate, each until it is accepted; the same key on every try.
 
-    `mixed` False: registrations by the API alone. `lets_go`: the office lets go every second form that is held.
+    `mixed` False: registrations by the API alone. `moves_on`: nothing stays as it came; the office lets go every second form that
+    is held, questions are moved, registrants amend and take back.
     """
 
     def __init__(
@@ -143,7 +215,7 @@ class Load:
         self.accepted = 0
         """Those that were told yes and go on; of what is held, those that were let go."""
         self.mixed = mixed
-        self.lets_go = True
+        self.moves_on = True
         self.seconds = 0.0
         self._plans, self._consents = plans, consents
         self._chance = random.Random(seed)
@@ -151,11 +223,12 @@ class Load:
         self._free = asyncio.Semaphore(CONNECTIONS)
         """Waiting here is cheap; each request that waits inside httpx makes every other one slower."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._errors: list[BaseException] = []
         self._stopped = False
 
     def answers(self) -> list[Answer]:
         """All that all clients were told."""
-        return [a for sent in self.sent for a in (*sent.answers, *sent.repeated, *sent.changed)]
+        return [answer for sent in self.sent for answer in sent.every_answer]
 
     def told(self) -> Counter[str]:
         """How often clients were told what about a request."""
@@ -187,10 +260,12 @@ class Load:
             self._begin()
 
     async def finish(self) -> None:
-        """Wait until every client was told yes."""
+        """Wait until every client was told yes. Raises what a client met that no service should say."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
         await self._client.aclose()
+        if self._errors:
+            raise self._errors[0]
 
     def of(self, way: Way) -> list[Sent]:
         """What came in one way."""
@@ -208,6 +283,15 @@ class Load:
         """The office was told that it went on."""
         sent.released = True
         self.accepted += 1
+
+    def to_move(self) -> list[Sent]:
+        """What has a question that the desks still have to move."""
+        return [s for s in self.sent if s.next_state and s.accepted]
+
+    def letters(self) -> int:
+        """How many letters all this leads to: a receipt, a confirmation of what a registrant did, a unit's of a question."""
+        transfers = sum(move.state == "transferred" for sent in self.sent for move in sent.moved)
+        return len(self.going_on()) + sum(sent.is_changed for sent in self.sent) + transfers
 
     def make(self) -> Sent:
         """One more registration, which the caller sends and whose answers the caller notes."""
@@ -227,7 +311,23 @@ class Load:
 
     def _begin(self) -> None:
         n = len(self.sent)
-        self._spawn(self._client_of(n, self._make(n, self._way(n))))
+        sent = self._make(n, self._way(n))
+        if self.mixed and self.moves_on and sent.way is Way.REGISTRATION:
+            self._plan_on(n, sent)
+        self._spawn(self._client_of(n, sent))
+
+    def _plan_on(self, n: int, sent: Sent) -> None:
+        """What becomes of it later on."""
+        section = sent.body["sections"][0]
+        if n % MOVED_EVERY == 4:
+            sent.path = PATHS[n // MOVED_EVERY % len(PATHS)]
+            amended = n // MOVED_EVERY % BOTH_EVERY == 0
+        else:
+            amended = n % AMENDED_EVERY == 8
+        if amended:
+            sent.later = Later(section["no"], section["text"] + MORE)
+        elif not sent.path and n % WITHDRAWN_EVERY == 9:
+            sent.later = Later(section["no"], None)
 
     def _way(self, n: int) -> Way:
         if self.mixed and n % FORMS_EVERY == 5:
@@ -237,7 +337,12 @@ class Load:
     def _spawn(self, client: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(client)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._errors.append(error)
 
     def _make(self, n: int, way: Way) -> Sent:
         agency = self._chance.choice(list(SECTIONS))
@@ -252,7 +357,7 @@ class Load:
             "consent_version": self._consents[agency],
             **(self._feedback(n) if way is Way.FEEDBACK else self._registration(n, agency)),
         }
-        let_go = self.lets_go and way is Way.FORM and len(self.of(way)) % 2 == 0
+        let_go = self.moves_on and way is Way.FORM and len(self.of(way)) % 2 == 0
         sent = Sent(f"thu-nghiem-{n:06d}", agency, f"thu{n}@hop-thu.example", body, way, let_go)
         self.sent.append(sent)
         return sent
@@ -272,6 +377,31 @@ class Load:
             await self._until(sent, sent.body, sent.repeated)
         if n % REPEATED_EVERY == 13 and sent.way is not Way.FORM:  # the same page with other content is another form
             await self._until(sent, _with_other_content(sent), sent.changed)
+        if sent.later is not None:
+            await asyncio.sleep(n % 5)  # some before routing has it, some while it is moved
+            await self._later(sent, sent.later)
+
+    async def _later(self, sent: Sent, later: Later) -> None:
+        """Send it with the code until there is a clear answer. What the page offered may have changed when a unit got the
+        question meanwhile: then the same text is added to it.
+        """
+        mode, pause = "amend", 0.2
+        while True:
+            answer = await self._ask(lambda: self._later_request(sent, later, mode))  # noqa: B023 - awaited at once
+            sent.told_later.append(answer)
+            if answer.status in (303, 400, 403, 404, 422):
+                return
+            if answer.status == 409:
+                mode = "add" if mode == "amend" else "amend"
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 2.0)
+
+    def _later_request(self, sent: Sent, later: Later, mode: str) -> httpx.Request:
+        if later.text is None:
+            path, fields = "rut", {"sections": str(later.section), "confirm": "true"}
+        else:
+            path, fields = f"noi-dung/{later.section}", {"text": later.text, "mode": mode}
+        return self._client.build_request("POST", f"/{sent.agency}/tra-cuu/{path}", data={"code": sent.code, **fields})
 
     async def _until(self, sent: Sent, body: dict[str, Any], answers: list[Answer]) -> None:
         """Send until there is a clear answer: accepted, or refused for what it is (409)."""
@@ -279,25 +409,29 @@ class Load:
         while True:
             answer = await self._try(sent, body)
             answers.append(answer)
+            assert answer.status in _KNOWN, answer
             if answer.status in (200, 201, 409):
                 return
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, 2.0)
 
     async def _try(self, sent: Sent, body: dict[str, Any]) -> Answer:
+        return await self._ask(lambda: self._request(sent, body), lambda answer: _shown(sent, answer))
+
+    async def _ask(
+        self, request: Callable[[], httpx.Request], shown: Callable[[httpx.Response], tuple[str, str]] = lambda _: ("", "")
+    ) -> Answer:
         async with self._free:
             began = monotonic()
             self.in_flight += 1
             try:
-                answer = await self._client.send(self._request(sent, body))
+                answer = await self._client.send(request())
             except httpx.HTTPError:
                 return Answer(began, monotonic(), 0)
             finally:
                 self.in_flight -= 1
         status = answer.status_code
-        if status not in (200, 201, 409, 429, 500, 502, 503, 504):
-            raise AssertionError(f"{status} {answer.text[:300]}")
-        code, case_number = _shown(sent, answer) if status in (200, 201) else ("", "")
+        code, case_number = shown(answer) if status in (200, 201) else ("", "")
         return Answer(began, monotonic(), status, code, case_number, answer.headers.get("Retry-After", ""))
 
     def _request(self, sent: Sent, body: dict[str, Any]) -> httpx.Request:
@@ -305,6 +439,9 @@ class Load:
             return self._client.build_request("POST", f"/{sent.agency}/dang-ky/{body['plan']}", data=_fields(sent.key, body))
         path = f"/api/v1/{sent.agency}/{sent.way}"
         return self._client.build_request("POST", path, json=body, headers={"Idempotency-Key": sent.key})
+
+
+_KNOWN = (0, 200, 201, 409, 429, 500, 502, 503, 504)
 
 
 def _fields(nonce: str, body: dict[str, Any]) -> dict[str, str]:

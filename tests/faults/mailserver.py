@@ -44,6 +44,8 @@ class MailServer:
         self.hits: Counter[str] = Counter()
         self.said_yes = 0
         """Mails that were kept and answered with 250."""
+        self.cut_mails = 0
+        """Mails that were on their way when the server went down."""
         self.recipients: defaultdict[str, list[str]] = defaultdict(list)
         """Recipient → the orders that its dialogues met."""
         self._mailbox = Mailbox(directory)
@@ -51,7 +53,7 @@ class MailServer:
         self._lock = threading.Lock()
         self._thread = thread
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._dialogues: set[_Dialogue] = set()
         self.up()
 
     def order(self, stage: Stage, order: Order, times: int = 1) -> None:
@@ -83,17 +85,19 @@ class MailServer:
         if self._server is not None:
             self._server.close()
             self._server = None
-        for writer in self._writers:
-            writer.transport.abort()
+        for dialogue in self._dialogues:
+            self.cut_mails += dialogue.inside_mail
+            dialogue.cut()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        dialogue = _Dialogue(self, reader, writer)
+        self._dialogues.add(dialogue)
         try:
             with contextlib.suppress(_Ended, OSError, asyncio.IncompleteReadError):
-                await _Dialogue(self, reader, writer).hold()
+                await dialogue.hold()
         finally:
-            self._writers.discard(writer)
-            writer.transport.abort()
+            self._dialogues.discard(dialogue)
+            dialogue.cut()
 
     def take(self, stage: Stage) -> Order | None:
         with self._lock:
@@ -107,6 +111,12 @@ class _Dialogue:
     def __init__(self, server: MailServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._server, self._reader, self._writer = server, reader, writer
         self._recipients: list[str] = []
+        self.inside_mail = False
+        """The client was asked for the mail and has no reply to it."""
+
+    def cut(self) -> None:
+        """Reset the connection."""
+        self._writer.transport.abort()
 
     async def hold(self) -> None:
         if not await self._stage("CONNECT"):
@@ -132,7 +142,9 @@ class _Dialogue:
             case "DATA":
                 if await self._stage("DATA"):
                     await self._say("354 End data with <CR><LF>.<CR><LF>")
+                    self.inside_mail = True
                     await self._content()
+                    self.inside_mail = False
             case "RSET" | "NOOP":
                 await self._say("250 OK")
             case "QUIT":

@@ -1,24 +1,21 @@
-"""The office, which looks at the forms that are held and lets some of them go on, at its own page and through every fault."""
+"""The office, which looks at the forms that are held and lets some of them go on, at its own page and through every fault; beside
+it the desks at which questions move on (`tests/faults/desk.py`).
+"""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
-import httpx
-from pymongo.errors import PyMongoError
-
 from cli.browser import Browser, UnexpectedAnswer
 from cli.up import sign_ins
 from deploy.local.stack import LocalStack
+from tests.faults.desk import NOT_NOW, PATIENCE, Desk
 from tests.faults.load import Load, Sent
 from tests.faults.watching import Watcher
 from tests.waiting import eventually
 
 EVERY = 2.0
-PATIENCE = 10.0
-"""Seconds for a query: one that a fault met may never end by itself."""
-_NOT_NOW = (UnexpectedAnswer, httpx.HTTPError, PyMongoError, TimeoutError)
 _DONE = "Đã chuyển để phân loại"
 
 
@@ -28,6 +25,8 @@ class Office:
     def __init__(self, stack: LocalStack, watcher: Watcher, load: Load) -> None:
         self._stack, self._watcher, self._load = stack, watcher, load
         self._browsers: dict[str, Browser] = {}
+        self._desk = Desk(stack, watcher, load)
+        self._on_their_way = 0
 
     @contextlib.asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -48,21 +47,24 @@ class Office:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(going_home.wait(), EVERY)
 
-    async def finish(self, timeout: float = 60) -> None:  # noqa: ASYNC109
-        """Let go what is left."""
+    async def finish(self, timeout: float = 240) -> None:  # noqa: ASYNC109
+        """Let go what is left, and move what is to be moved, which routing may get to only later."""
         await eventually(self._is_done, timeout, every=0.5)
 
     async def _is_done(self) -> bool:
         await self._look()
         left = self._load.to_release()
         assert not left, f"the office could not let go {len(left)} forms"
+        assert not self._on_their_way, f"{self._on_their_way} questions could not be moved"
         return True
 
     async def _look(self) -> None:
         waiting = self._load.to_release()
         for agency in sorted({sent.agency for sent in waiting}):
-            with contextlib.suppress(*_NOT_NOW):
+            with contextlib.suppress(*NOT_NOW):
                 await self._let_go(agency, [sent for sent in waiting if sent.agency == agency])
+        with contextlib.suppress(*NOT_NOW):
+            self._on_their_way = await self._desk.look()
 
     async def _let_go(self, agency: str, forms: Sequence[Sent]) -> None:
         # What an earlier press let go without an answer is not held any more.
@@ -93,6 +95,7 @@ class Office:
         self._browsers[agency] = browser
         return browser
 
-    def close(self) -> None:
+    async def close(self) -> None:
         for browser in self._browsers.values():
             browser.close()
+        await self._desk.close()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaProducer
 
 from contracts.topics import CALENDARS, CASES, DELIVERIES, FEEDBACK, INTAKE_LETTERS, QUESTIONS, REGISTRATIONS, Topic
+from tests.contracts.samples import golden_file
 from tests.faults.evidence import Poison
 from tests.faults.row import Row
 from tests.faults.watching import Place
@@ -34,11 +35,12 @@ BROKER_TAKES = 1_048_576
 
 @dataclass(frozen=True)
 class Bad:
-    """A record's value and headers."""
+    """A record's value and headers. `groups`: who cannot handle it, where that is not every reader of its topic."""
 
     name: str
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
+    groups: tuple[str, ...] = ()
 
 
 def kinds(topic: Topic) -> list[Bad]:
@@ -59,10 +61,29 @@ def kinds(topic: Topic) -> list[Bad]:
         Bad("null", None),
         Bad("empty", b""),
         Bad("without its state", with_()),
-        Bad("impossible sequence", with_(sequence=0)),
+        Bad("whole, but of no possible sequence", _golden(topic, f"{kind}.v1", sequence=0)),
         Bad("almost 1 MiB", b"x" * (BROKER_TAKES - 200)),
         Bad("10,000 headers, not UTF-8", b"{}", [("h", b"\xff\xfe")] * 10_000),
+        *_impossible(topic),
     ]
+
+
+def _impossible(topic: Topic) -> list[Bad]:
+    """Whole events that are read, and that a handler must refuse: an agency that there is not, an erasure of what is no case."""
+    if topic not in (REGISTRATIONS, FEEDBACK):
+        return []
+    kind = FIRST_TYPE[topic].partition(".")[0]
+    elsewhere = _golden(topic, f"{kind}.received.v1", agency="khong-co")
+    return [
+        Bad("of an unknown agency", elsewhere, groups=tuple(group for group in READERS[topic] if group.startswith("routing."))),
+        Bad("an erasure of what is no case", _golden(topic, f"{kind}.erased.v1", subject="khong-phai-ma")),
+    ]
+
+
+def _golden(topic: Topic, kind: str, **changed: object) -> bytes:
+    """A record as older services have published it, but for what is `changed`."""
+    events = map(json.loads, golden_file(topic).read_bytes().splitlines())
+    return json.dumps(next(event for event in events if event["type"] == kind) | changed).encode()
 
 
 async def send_poison(r: Row, topic: Topic, partition: int | None = None) -> int:
@@ -77,7 +98,7 @@ async def send_poison(r: Row, topic: Topic, partition: int | None = None) -> int
             kept = await producer.send_and_wait(
                 topic.name, value=bad.value, key=b"thuoc-doc", partition=at, headers=list(bad.headers)
             )
-            r.poison.append(Poison(Place(topic.name, at, kept.offset), bad.value, READERS[topic]))
+            r.poison.append(Poison(Place(topic.name, at, kept.offset), bad.value, bad.groups or READERS[topic]))
     finally:
         await producer.stop()
     return len(kinds(topic))

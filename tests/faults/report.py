@@ -3,7 +3,7 @@
 import asyncio
 import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import httpx
@@ -13,26 +13,44 @@ from cli.browser import Browser
 from cli.up import sign_ins
 from deploy.local.paths import ROOT
 from deploy.local.stack import LocalStack
-from kit.agency import load_agencies
+from kit.agency import Agency, load_agencies
 from kit.clock import local_date, system_clock
+from services.reporting.labels import STATES
+from services.routing.questions.registrations import classified
 from tests.faults.load import KINDS, Sent, Way
 
 Numbers = dict[str, Counter[str]]
 """Agency → what is counted → how many."""
 
 _CHANNELS = ("Kết nối phần mềm (API)", "Trang thông tin điện tử")
+_STATES = "Nội dung tiếp nhận trong kỳ theo tình trạng đến ngày chốt"
 _FEEDBACK = "Phản ánh, kiến nghị theo kênh tiếp nhận và đối tượng"
 
 
 def counted_from_what_was_sent(sent: Iterable[Sent]) -> Numbers:
-    """Registrations and feedback by kind, and questions by section; nothing of what is held."""
+    """Registrations and feedback by kind, questions of registrations by section and by state; nothing of what is held."""
     numbers: Numbers = {}
-    labels = {code: {s.no: s.label for s in agency.form.sections} for code, agency in load_agencies(ROOT / "agencies").items()}
+    agencies = load_agencies(ROOT / "agencies")
+    labels = {code: {s.no: s.label for s in agency.form.sections} for code, agency in agencies.items()}
     for one in (sent_one for sent_one in sent if sent_one.goes_on):
         counted = numbers.setdefault(one.agency, Counter())
         counted[_counted_as(one.body["kind"], of_feedback=one.way is Way.FEEDBACK)] += 1
         counted.update(labels[one.agency][section] for section, _ in one.texts if section is not None)
+        counted.update(_in_state(state_of(one, agencies[one.agency], section, text)) for section, text in one.texts if section)
     return numbers
+
+
+def state_of(sent: Sent, agency: Agency, section: int | None, text: str) -> str:
+    """The state of a section's question when all has settled: where its registrant, the desks or else the rules put it."""
+    if section in sent.withdrawn:
+        return "withdrawn"
+    if sent.moved and section == sent.first_section:
+        return sent.moved[-1].state
+    return classified(agency, section, text).state.value
+
+
+def _in_state(state: str) -> str:
+    return f"in state: {STATES[state]}"
 
 
 def _counted_as(kind: str, *, of_feedback: bool) -> str:
@@ -54,12 +72,21 @@ def _of_agency(stack: LocalStack, agency: str) -> Counter[str]:
         elif row[0] in _CHANNELS:
             names = [_counted_as(kind, of_feedback=title == _FEEDBACK) for kind in KINDS]
             numbers.update({name: int(n) for name, n in zip(names, row[1:5], strict=True) if n})
+    by_state = _below(rows, _STATES)
+    numbers.update({f"in state: {row[0]}": int(row[1]) for row in by_state})
     labels = {section.label for section in load_agencies(ROOT / "agencies")[agency].form.sections}
     for row in rows:
         if row[0] in labels and row[0] not in numbers:
             closed, still_open = int(row[2]), int(row[3])
             numbers[str(row[0])] = closed + still_open
     return +numbers
+
+
+def _below(rows: Sequence[tuple[str, ...]], title: str) -> list[tuple[str, ...]]:
+    """The lines of the table under a title, without its heading and its sum."""
+    first = next(n for n, row in enumerate(rows) if row[0] == title) + 2
+    last = next(n for n in range(first, len(rows)) if rows[n][0] == "Cộng")
+    return list(rows[first:last])
 
 
 def _workbook(stack: LocalStack, agency: str) -> list[tuple[str, ...]]:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+import httpx
 import psutil
 
 from cli.up import run_command
@@ -21,9 +23,8 @@ from deploy.local.paths import LOCAL, ROOT
 from deploy.local.ports import SERVICES
 from deploy.local.stack import LocalStack
 from kit.agency import load_agencies
-from services.notify.sender import BATCH
 from tests.faults.evidence import Evidence, Poison, Size, Window, durable_effects, gather
-from tests.faults.invariants import offsets_ahead, violations
+from tests.faults.invariants import RECEIPTS, offsets_ahead, violations
 from tests.faults.load import Load, Sent, Way
 from tests.faults.office import Office
 from tests.faults.stack import FaultStack
@@ -34,12 +35,10 @@ from tests.waiting import eventually
 SEED = int(os.environ.get("DOITHOAI_SEED", "20261121"))
 RATE = 50
 RESULTS = LOCAL / "faults" / "results.jsonl"
-AT_ONCE = 4 * BATCH
-"""Letters that a notify process may hold between SENDING and their written outcome: four senders, a batch each."""
 
 EFFECTS: Mapping[str, tuple[str, dict[str, Any]]] = {
     "routing": ("cases", {}),
-    "notify": ("ledger", {}),
+    "notify": ("ledger", {"kind": {"$in": RECEIPTS}}),
     "reporting": ("facts", {"kind": "case"}),
 }
 
@@ -59,9 +58,13 @@ class Row:
         self._looked: dict[str, dict[tuple[str, int], int]] = {}
         """Group → what it had committed when it was last looked at."""
         self.cuts = 0
+        """Dialogues that were cut after the dot, as the link or the mail server counted them."""
+        self._in_hands: set[str] = set()
+        """Letters that were marked SENDING when their process was killed, or the server that they went to."""
         self.seconds: Counter[str] = Counter()
         """What took how long, by phase."""
         self.sizes: list[Size] = []
+        self._is_checked = False
         self._measuring = asyncio.create_task(self._measure())
 
     @contextlib.contextmanager
@@ -113,7 +116,12 @@ class Row:
         """SIGKILL, without waiting for the next process."""
         self.stack.kill(name)
         if name == "notify":
-            self.cuts += AT_ONCE
+            await self.note_sending()
+
+    async def note_sending(self, *also: str) -> None:
+        """These letters may become UNKNOWN: what is marked SENDING now, or stands in a state `also`."""
+        states = {"$in": ["sending", *also]}
+        self._in_hands |= {row["_id"] for row in await self.watcher.rows("notify", "ledger", {"state": states}, fields=["_id"])}
 
     async def ready(self, *names: str) -> None:
         for name in names:
@@ -144,6 +152,12 @@ class Row:
 
     async def until(self, check: Callable[[], Awaitable[object]], timeout: float = 30, every: float = 0.1) -> None:  # noqa: ASYNC109
         await eventually(lambda: _truthy(check), timeout, every=every)
+
+    async def metrics(self, service: str, name: str) -> list[float]:
+        """The values of a metric of a service, whatever its labels."""
+        async with httpx.AsyncClient(timeout=10) as client:
+            text = (await client.get(f"{self.stack.service_url(service)}/metrics")).text
+        return [float(value) for value in re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", text, re.MULTILINE)]
 
     async def look_for_offsets_ahead(self, group: str) -> Evidence:
         """Compare offsets and effects of a group now, while things are down.
@@ -183,7 +197,7 @@ class Row:
             "held": len(self.load.sent) - sent - await database("intake")["held"].count_documents({}),
             "cases": sent - await database("routing")["cases"].count_documents({}),
             "questions": questions - await database("routing")["questions"].count_documents({}),
-            "letters": sent - await database("notify")["ledger"].count_documents(_ended(letters)),
+            "letters": self.load.letters() - await database("notify")["ledger"].count_documents(_ended(letters)),
             "facts": questions - await database("reporting")["facts"].count_documents({"kind": "question"}),
             "buckets": await database("reporting")["buckets"].count_documents({"dirty": True}),
             "months": await database("reporting")["months"].count_documents({"dirty": True}),
@@ -194,11 +208,17 @@ class Row:
             missing = {f"lag of {group}": n for group, n in (await self.watcher.lag()).items()}
         return missing
 
+    @property
+    def may_be_unknown(self) -> int:
+        """How many letters the faults until now may have left UNKNOWN."""
+        return self.cuts + len(self._in_hands)
+
     async def evidence(self) -> Evidence:
         """Everything, with what was injected."""
         await self.ready(*SERVICES)
         found = await gather(self.stack, self.watcher, self.load)
-        return replace(found, windows=self.windows, poison=self.poison, cuts=self.cuts, sizes=self.sizes, ahead=self.ahead)
+        injected = {"windows": self.windows, "poison": self.poison, "cuts": self.may_be_unknown}
+        return replace(found, sizes=self.sizes, ahead=self.ahead, **injected)
 
     async def judge(
         self,
@@ -216,6 +236,7 @@ class Row:
             found = but(await self.evidence())
         with self.phase("check"):
             broken = violations(found)
+        self._is_checked = True
         assert not broken, f"seed {SEED}: {json.dumps(broken, ensure_ascii=False, indent=1)}"
         return found
 
@@ -231,6 +252,8 @@ class Row:
             "feedback": len(self.load.of(Way.FEEDBACK)),
             "held": len(self.load.of(Way.FORM)),
             "released": sum(s.released for s in self.load.sent),
+            "moves": sum(len(s.moved) for s in self.load.sent),
+            "changed": sum(s.is_changed for s in self.load.sent),
             "rate": round(sent / seconds, 1) if seconds else None,
             "told": dict(self.load.told()),
             "hits": dict(self.hits),
@@ -244,9 +267,11 @@ class Row:
         print(f"  injected: {'; '.join(self.injected)}")
         print(f"  load: {sent} requests, {line['rate']}/s for {seconds:.0f} s; clients were told {line['told']}")
         print(f"  among them {line['feedback']} of feedback, {line['held']} forms that were held ({line['released']} let go)")
+        print(f"  afterwards {line['moves']} moves of questions, {line['changed']} amended or taken back by their registrants")
         print(f"  hit: {line['hits']}")
         print(f"  seconds: {', '.join(f'{name} {taken}' for name, taken in line['seconds'].items())}")
-        print(f"  checked: I1-I11 {line['settled_s']} s after the load; the largest process had {line['memory_mb']} MB")
+        checked = f"I1-I11, {line['settled_s']} s after the load" if self._is_checked else "nothing, it did not come to that"
+        print(f"  checked: {checked}; the largest process had {line['memory_mb']} MB")
         print(f"  result: {failure or 'passed'}")
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         with RESULTS.open("a", encoding="utf-8") as file:
@@ -262,7 +287,7 @@ class Row:
 
     async def close(self) -> None:
         self._measuring.cancel()
-        self.office.close()
+        await self.office.close()
         await self.watcher.close()
 
 

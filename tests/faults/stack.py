@@ -80,7 +80,7 @@ class FaultStack(LocalStack):
             self.links[service, to] = Link(self._thread, port, self.ports.mongodb[0])
             values["mongodb_url"] = f"mongodb://{HOST}:{port}/?directConnection=true"
         elif to == "smtp":
-            self.links[service, to] = Link(self._thread, port, self.ports.smtp)
+            self.links[service, to] = Link(self._thread, port, self.ports.smtp, smtp=True)
             values["smtp_port"] = str(port)
         else:
             listener = self._more_ports.pop()

@@ -201,3 +201,8 @@ def _text(part: Message) -> str:
 def doubled(values: Sequence[Any]) -> dict[Any, int]:
     """What stands more than once, and how often."""
     return {value: count for value, count in Counter(values).items() if count > 1}
+
+
+def repeated(records: Sequence[Record]) -> int:
+    """How many records hold an event that another one holds."""
+    return len(records) - len({(record.key, record.event and record.event["sequence"]) for record in records})
