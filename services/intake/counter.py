@@ -1,5 +1,5 @@
-"""What the two entries of the counter share: with what a form begins, and where the next one goes on. Registrations are in
-entry.py, feedback in feedback/entry.py; the parts of their pages in templates/counter.html.
+"""What the entries of the counter share: with what a form begins, and where the next one of a pile goes on. Registrations are in
+entry.py, feedback in feedback/entry.py, the survey's papers in surveys/desk.py; parts of pages in templates/counter.html.
 """
 
 import secrets
@@ -14,9 +14,7 @@ Document = Mapping[str, Any]
 
 
 def beginning(now: datetime, asked: Mapping[str, str], kept: Sequence[str]) -> tuple[dict[str, str], bool]:
-    """Values of a new form, dated now; where the last one's fields `kept` come in the query `asked`, it goes on from that. And
-    whether it does.
-    """
+    """Values of a new form, dated now, or going on from the last one (`of_the_last`); and whether it does."""
     moment = local(now)
     values = {
         "nonce": secrets.token_urlsafe(16),
@@ -24,8 +22,13 @@ def beginning(now: datetime, asked: Mapping[str, str], kept: Sequence[str]) -> t
         "received_time": f"{moment:%H:%M}",
         "channel": "paper",
     }
-    last = {name: value[:100] for name in kept if (value := asked.get(name))}
+    last = of_the_last(asked, kept)
     return values | last, bool(last)
+
+
+def of_the_last(asked: Mapping[str, str], kept: Sequence[str]) -> dict[str, str]:
+    """What goes on from the last one: its fields `kept`, as they come in the query `asked`."""
+    return {name: value[:100] for name in kept if (value := asked.get(name))}
 
 
 def onwards(address: str, document: Document, kept: Sequence[str]) -> str:

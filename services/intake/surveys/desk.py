@@ -17,6 +17,7 @@ from kit.periods import Period, PeriodError, parse_period, quarter_of
 from kit.procedures import procedures_of
 from kit.web import Templates, current_trace, read_form, staff
 from kit.web.faces import face_of
+from services.intake.counter import of_the_last
 from services.intake.http import pdf, with_nonce
 from services.intake.surveys import domain, papers, usecases, words
 from services.intake.surveys.domain import Point
@@ -89,10 +90,9 @@ class _Desk:
     async def paper(self, request: Request, session: Desk, agency: str) -> Response:  # noqa: ARG002
         """The form for a paper, dated today or as the last one was."""
         profile = self._surveys.agency(agency)
-        query = request.query_params
-        kept = {name: query[name] for name in _KEPT if name in query}
-        values = {"given_on": format_date(local_date(self._surveys.clock())), "nonce": secrets.token_urlsafe(16), **kept}
-        flash = {"1": ENTERED, "0": REPEATED}.get(query.get("da-ghi", ""))
+        today = format_date(local_date(self._surveys.clock()))
+        values = {"given_on": today, "nonce": secrets.token_urlsafe(16), **of_the_last(request.query_params, _KEPT)}
+        flash = {"1": ENTERED, "0": REPEATED}.get(request.query_params.get("da-ghi", ""))
         return self._paper(request, profile, values, {}, flash=flash)
 
     async def enter(self, request: Request, session: Desk, agency: str) -> Response:
