@@ -17,7 +17,7 @@ from playwright.async_api import Browser
 
 from cli.serve import Service
 from contracts.envelope import Event
-from contracts.model import CaseSource, CaseState, PublicNotice
+from contracts.model import CaseSource, CaseState, CaseStatus, PublicNotice
 from kit.acting import Acting
 from kit.auth import COOKIE, Role, Session, SessionCodec
 from kit.web import Templates
@@ -63,7 +63,14 @@ async def intake(mongodb_url: str) -> AsyncIterator[Running]:
 
 async def fill(intake: Running, dialogue: str) -> None:
     """Take the one seat of a dialogue."""
-    case = CaseState(case_number="SL-2026-000001", plan=FULL, dialogue=dialogue, source=CaseSource.REGISTRATION, received_at=NOW)
+    case = CaseState(
+        case_number="SL-2026-000001",
+        plan=FULL,
+        dialogue=dialogue,
+        source=CaseSource.REGISTRATION,
+        received_at=NOW,
+        status=CaseStatus.OPEN,
+    )
     opened = Event[Any].model_construct(type="case.opened.v1", subject=str(uuid4()), agency="son-la", sequence=1, data=case)
     await intake.intake.projections.save_cases([opened])
     await intake.intake.projections.count_seats()
