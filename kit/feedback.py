@@ -61,6 +61,10 @@ class FeedbackGroups(Model):
         """The group in words; "" for what nobody has classified yet."""
         return next((f"{group.no}. {group.label}" for group in self.groups if group.no == no), "")
 
+    def for_staff(self) -> list[tuple[str, str]]:
+        """What staff choose from: value and words of each group, first that it is to be classified later."""
+        return [(UNSURE, "Chưa rõ, để phân loại sau"), *((str(group.no), self.label(group.no)) for group in self.groups)]
+
     def name(self, no: int | None) -> str:
         """The same without its number."""
         return next((group.label for group in self.groups if group.no == no), "")

@@ -179,6 +179,20 @@ def _corpus() -> dict[str, bytes]:
             b"--b\r\nContent-Type: message/delivery-status\r\n\r\nStatus: 5.1.1\r\n--b--\r\n",
         ),
         "list": raw(mail("Bản tin tuần", message_id="tin@x.example", List_Id="<tin.x.example>", Precedence="list")),
+        "newsletter": raw(
+            mail("Bản tin tuần", message_id="ban-tin@x.example", List_Id="<bt.x.example>", List_Unsubscribe="<https://x.example>")
+        ),
+        "group": raw(
+            mail(
+                form,
+                message_id="nhom@x.example",
+                List_Id="<skhcn.son-la.example>",
+                Precedence="list",
+                List_Unsubscribe="<mailto:leave@son-la.example>",
+                List_Post="<mailto:skhcn@son-la.example>",
+                X_Auto_Response_Suppress="All",
+            )
+        ),
         "reply": raw(mail("Tôi xin bổ sung.", message_id="dap@x.example", In_Reply_To=f"<{LETTER_ID}@son-la.example>")),
         "forwarded": raw(forwarded),
         "nested": _nested(100),

@@ -26,7 +26,7 @@ from services.intake.usecases import Intake, alike, enter, receipt_of
 Office = Annotated[Session, Depends(staff(Role.OFFICE))]
 _KEPT = ("plan", "dialogue", "channel", "received_on")
 """What the next form has in common with the last one, mostly."""
-HINDRANCES = Hindrances(
+_HINDRANCES = Hindrances(
     unavailable=(
         "Hệ thống tạm thời gián đoạn nên phiếu chưa được lưu. Nội dung đã nhập vẫn còn: "
         "xin đợi ít giây rồi bấm “Ghi nhận phiếu” lần nữa."
@@ -79,7 +79,7 @@ class _Counter:
             return RedirectResponse(f"/{agency}/tiep-nhan/{receipt.document['_id']}", 303)
 
         again = partial(self._form, request, profile, values)
-        return await taken(self._intake.attachments, agency, submitted, values["nonce"], act, again, HINDRANCES)
+        return await taken(self._intake.attachments, agency, submitted, values["nonce"], act, again, _HINDRANCES)
 
     async def receipt(self, request: Request, session: Office, agency: str, registration: UUID) -> Response:
         """What was kept, what is missing, and the slip to print."""

@@ -111,9 +111,10 @@ async def test_pages_behind_a_code_and_behind_a_mail_are_good_for_everybody(
     async with httpx.AsyncClient(base_url=site) as person:
         request = await ask_for_a_copy(intake, person)
         visit = [{"name": n, "value": v, "url": f"{site}/son-la/tra-cuu"} for n, v in person.cookies.items()]
+    of_mail, as_feedback = [f"/son-la/tiep-nhan/thu-dien-tu/{await put_mail(intake, n)}" for n in ("mot@x", "hai@x")]
     pages = [
         *(Found(f"/son-la/tra-cuu/{page}", "registrant") for page in ("noi-dung/1", "ban-sao")),
-        Found(f"/son-la/tiep-nhan/thu-dien-tu/{await put_mail(intake)}", "office"),
+        *(Found(address, "office") for address in (of_mail, f"{as_feedback}/phieu/1/phan-anh")),
         Found(f"/son-la/tiep-nhan/yeu-cau-du-lieu/{request}/ban-sao", "office"),
     ]
     assert {route.path for page in pages if (route := route_of(page.address))} == APART.keys()
@@ -218,10 +219,10 @@ class _Here(Workshop):
         return read(raw, words)
 
 
-async def put_mail(intake: Running) -> UUID:
-    """A mail as the reader keeps it: with a form, and files of which two do not go with it."""
+async def put_mail(intake: Running, name: str) -> UUID:
+    """A mail as the reader keeps it: with a form, and files of which two do not go with it. Another `name` is another mail."""
     room = Mailroom(intake.intake, {}, MailStore(intake.database, intake.intake.files), LetterCases(intake.database))
-    message = attach(mail("Gửi Sở phiếu."), filled_docx(), DOCX, "phiếu.docx")
+    message = attach(mail("Gửi Sở phiếu.", message_id=name), filled_docx(), DOCX, "phiếu.docx")
     attach(message, b"%PDF-1.4 khong phai anh", "image/png", "ảnh chụp giấy tờ.png")
     attach(message, b"PK", "application/zip", "hồ sơ.zip")
     return await keep(room, intake.intake.agency("son-la"), _Here(), Fetched(raw(message), NOW))

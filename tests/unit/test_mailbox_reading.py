@@ -4,7 +4,7 @@ import base64
 import io
 import os
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -13,10 +13,14 @@ from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
 from pypdf.annotations import FreeText
 
+from contracts.model import CaseSource
 from kit.acting import Acting
-from kit.errors import Conflict
-from services.intake.mailbox import domain, mime, papers
+from kit.errors import Conflict, Unavailable
+from kit.feedback import UNSURE
+from kit.web.forms import LONGEST_TEXT
+from services.intake.mailbox import domain, mime, papers, views
 from services.intake.mailbox.domain import Automatic, State, automatic, letters_answered
+from services.intake.mailbox.forms import MailFeedbackForm
 from services.intake.mailbox.mime import html_text, parse, safe_name
 from services.intake.mailbox.papers import Kind, Unreadable, kind_of, text_of
 from services.intake.mailbox.prefill import folded, read_forms
@@ -42,7 +46,8 @@ from tests.mails import (
 )
 
 FUZZED = int(os.environ.get("MAILS_FUZZED", "1000"))
-"""The whole proof: MAILS_FUZZED=5000 .venv/bin/python -m pytest tests/unit/test_mailbox_reading.py"""
+"""The whole proof, here and through a real Dovecot (docs/operations.md): MAILS_FUZZED=5000 .venv/bin/python -m pytest -k spoilt
+tests/unit/test_mailbox_reading.py tests/integration/test_mailbox.py"""
 
 
 def only(reading: Reading) -> tuple[dict[str, str], dict[int, str]]:
@@ -117,7 +122,7 @@ def test_each_mail_of_the_corpus_gives_the_form_that_is_in_it() -> None:
     found = {name: read(content, words()) for name, content in corpus().items()}
     whole = {
         *("plain", "html", "alternative", "quoted-printable", "docx", "pdf", "cp1258", "wrong charset", "unknown charset"),
-        "forwarded",
+        *("forwarded", "group"),
     }
     for name in whole:
         fields, sections = only(found[name])
@@ -127,7 +132,19 @@ def test_each_mail_of_the_corpus_gives_the_form_that_is_in_it() -> None:
     assert only(found["pdf"])[1][1] == SECTIONS[1]
     assert only(found["contacts only"])[0] == {"name": "Lò Văn Thử", "phone": "0912345678"}
     assert [dict(f.prefill.fields)["name"] for f in found["two in one"].forms] == ["Lò Văn Thử", "Cầm Thị Mẫu"]
-    for name in ("blank form", "scan", "free text", "auto reply", "bounce", "list", "reply", "nested", "no headers", "empty"):
+    for name in (
+        "blank form",
+        "scan",
+        "free text",
+        "auto reply",
+        "bounce",
+        "list",
+        "newsletter",
+        "reply",
+        "nested",
+        "no headers",
+        "empty",
+    ):
         assert (name, found[name].forms) == (name, ())
     assert "mau.docx" in found["blank form"].mail.faults[0]
     assert found["scan"].kinds == (Kind.PNG,)
@@ -225,12 +242,15 @@ def test_accents_are_folded() -> None:
     [
         ({"Auto_Submitted": "auto-replied"}, Automatic.AUTO_SUBMITTED),
         ({"Auto_Submitted": "auto-generated; x=1"}, Automatic.AUTO_SUBMITTED),
-        ({"X_Auto_Response_Suppress": "All"}, Automatic.AUTO_SUBMITTED),
         ({"X_Autoreply": "yes"}, Automatic.AUTO_SUBMITTED),
         ({"Precedence": "bulk"}, Automatic.BULK),
-        ({"Precedence": "Auto_reply"}, Automatic.BULK),
+        ({"Precedence": "Auto_reply"}, Automatic.AUTO_SUBMITTED),
+        ({"Precedence": "junk"}, Automatic.AUTO_SUBMITTED),
         ({"Precedence": "list"}, Automatic.LIST),
         ({"List_Id": "<x.example>"}, Automatic.LIST),
+        ({"List_Id": "<x.example>", "List_Unsubscribe": "<https://x.example>"}, Automatic.NEWSLETTER),
+        ({"Precedence": "bulk", "List_Unsubscribe": "<https://x.example>", "List_Post": "NO"}, Automatic.NEWSLETTER),
+        ({"List_Id": "<x.example>", "List_Unsubscribe": "<https://x>", "List_Post": "<mailto:a@x.example>"}, Automatic.LIST),
         ({"Return_Path": "<>"}, Automatic.NULL_SENDER),
         ({"sender": "Mail Delivery <MAILER-DAEMON@x.example>"}, Automatic.NULL_SENDER),
         ({"sender": "Sở <SKHCN@son-la.example>"}, Automatic.OUR_OWN),
@@ -239,6 +259,9 @@ def test_accents_are_folded() -> None:
         ({"Auto_Submitted": "No"}, None),
         ({"Return_Path": "<a@x.example>"}, None),
         ({"Precedence": "first-class"}, None),
+        ({"X_Auto_Response_Suppress": "All"}, None),
+        ({"X_Auto_Response_Suppress": "None"}, None),
+        ({"List_Unsubscribe": "<https://x.example>"}, None),
         ({"In_Reply_To": f"<{LETTER_ID}@son-la.example>"}, None),
         ({}, None),
     ],
@@ -249,6 +272,48 @@ def test_machines_give_themselves_away(headers: dict[str, str], why: Automatic |
 
 def test_bounces_are_known_by_their_form() -> None:
     assert automatic(parse(corpus()["bounce"].replace(b"\r\nReturn-Path: <>", b"")), []) is Automatic.REPORT
+
+
+@pytest.mark.parametrize(
+    ("why", "without", "with_a_form"),
+    [
+        (None, State.WAITING, State.WAITING),
+        (Automatic.LIST, State.WAITING, State.WAITING),
+        (Automatic.BULK, State.WAITING, State.WAITING),
+        (Automatic.NEWSLETTER, State.AUTOMATIC, State.WAITING),
+        (Automatic.AUTO_SUBMITTED, State.AUTOMATIC, State.WAITING),
+        (Automatic.OUR_OWN, State.AUTOMATIC, State.WAITING),
+        (Automatic.REPORT, State.AUTOMATIC, State.AUTOMATIC),
+        (Automatic.NULL_SENDER, State.AUTOMATIC, State.AUTOMATIC),
+    ],
+)
+def test_what_may_be_a_persons_waits_for_one(why: Automatic | None, without: State, with_a_form: State) -> None:
+    signed, filled_in = {"fields": PERSON, "sections": {}}, {"fields": {}, "sections": {"1": "Cần gì?"}}
+    states = [domain.first_state(why, forms) for forms in ([], [signed], [signed, filled_in])]
+    assert states == [without, without, with_a_form]
+
+
+def test_nothing_is_to_be_written_to_a_machine() -> None:
+    form = domain.blank_form()
+    sender = {"sender": "a@x.example", "sender_name": "A", "text": "Chào Sở"}
+    for why in (None, Automatic.LIST):
+        assert views.values(form, sender | {"automatic": why})["email"] == "a@x.example"
+    machine = sender | {"automatic": Automatic.AUTO_SUBMITTED}
+    assert views.values(form, machine)["email"] == views.feedback_values(form, machine)["email"] == ""
+    assert "email" not in views.hints(form, machine)
+
+
+def test_feedback_is_filled_in_from_what_was_written() -> None:
+    letter = {"sender": "a@x.example", "sender_name": "Lò Văn Thử", "text": "\nTôi phản ánh.\n", "automatic": None}
+    plain = views.feedback_values(domain.blank_form(), letter)
+    assert plain == {"name": "Lò Văn Thử", "email": "a@x.example", "text": "Tôi phản ánh.", "group": UNSURE}
+    form = domain.blank_form() | {"fields": PERSON, "sections": {"1": "Một", "3": "Ba"}}
+    read_ = views.feedback_values(form, letter)
+    assert (read_["phone"], read_["text"]) == (PERSON["phone"], "Một\n\nBa")
+    long = letter | {"text": "ă" * (LONGEST_TEXT + 1)}
+    assert views.is_too_long(form, long) is False
+    assert views.is_too_long(domain.blank_form(), long)
+    assert MailFeedbackForm(**views.feedback_values(domain.blank_form(), long)).feedback().text == "ă" * LONGEST_TEXT
 
 
 def test_a_reply_names_its_letter_in_its_headers_alone() -> None:
@@ -284,6 +349,7 @@ def test_the_same_mail_by_another_way_is_the_same() -> None:
 
 NOW = datetime(2026, 5, 4, 2, 0, tzinfo=UTC)
 ACTING = Acting("son-la", "van.phong", NOW)
+REGISTRATION, FEEDBACK = CaseSource.REGISTRATION, CaseSource.FEEDBACK
 
 
 def kept(*forms: dict[str, object]) -> dict[str, object]:
@@ -297,13 +363,29 @@ def registration(*files: str) -> dict[str, object]:
 
 def test_a_mail_is_dealt_with_when_all_its_forms_are() -> None:
     document = kept(domain.blank_form(), domain.blank_form())
-    document |= domain.registered(document, 0, registration("k0"), ACTING)
+    document |= domain.registered(document, 0, REGISTRATION, registration("k0"), ACTING)
     assert (document["state"], document["dealt_at"]) == (State.WAITING, None)
     document |= domain.dismissed(document, 1, "hỏi thông tin", ACTING)
     assert (document["state"], document["dealt_at"]) == (State.REGISTERED, NOW)
     with pytest.raises(Conflict):
         domain.dismissed(document, 0, "x", ACTING)
-    assert domain.registered(document, 0, registration(), ACTING) == {}
+    assert domain.registered(document, 0, REGISTRATION, registration(), ACTING) == {}
+
+
+def test_one_form_does_not_become_two_things_at_once() -> None:
+    document = kept(domain.blank_form())
+    document |= domain.claimed(document, 0, REGISTRATION, NOW)
+    document |= domain.claimed(document, 0, REGISTRATION, NOW)  # a double click
+    with pytest.raises(Unavailable):
+        domain.claimed(document, 0, FEEDBACK, NOW + domain.CLAIMED_FOR - timedelta(seconds=1))
+    document |= domain.claimed(document, 0, FEEDBACK, NOW + domain.CLAIMED_FOR)
+    document |= domain.registered(document, 0, FEEDBACK, registration("k0"), ACTING)
+    (form,) = document["forms"]  # type: ignore[misc]
+    assert "claim" not in form
+    assert (form["feedback"], document["acts"][-1]["what"]) == (True, "registered_as_feedback")  # type: ignore[index]
+    assert domain.claimed(document, 0, REGISTRATION, NOW) == {}
+    assert domain.emptied(document, NOW)["forms"] == [{k: form[k] for k in ("registration", "case_number", "feedback")}]
+    assert views.case_page("son-la", form) == f"/son-la/tiep-nhan/phan-anh/{form['registration']}"
 
 
 def test_what_was_dismissed_or_taken_for_a_machines_can_come_back() -> None:
@@ -314,6 +396,8 @@ def test_what_was_dismissed_or_taken_for_a_machines_can_come_back() -> None:
     assert domain.is_open(document["forms"][0])  # type: ignore[index]
     machine = kept() | {"state": State.AUTOMATIC}
     assert len(domain.reopened(machine, ACTING)["forms"]) == 1
+    with_form = machine | {"forms": [domain.blank_form() | {"fields": PERSON}]}
+    assert domain.reopened(with_form, ACTING)["forms"] == with_form["forms"]
     with pytest.raises(Conflict):
         domain.reopened(document, ACTING)
 
@@ -322,7 +406,7 @@ def test_a_registration_gets_its_own_paper_and_nobody_elses() -> None:
     document = kept(domain.blank_form() | {"source": 0}, domain.blank_form() | {"source": 1})
     assert [f["key"] for f in domain.files_of(document, 0)] == ["k0", "k2", "k3"]
     assert [f["key"] for f in domain.files_of(document, 1)] == ["k1", "k2", "k3"]
-    document |= domain.registered(document, 0, registration("k0", "k2"), ACTING, ["Tệp khác."])
+    document |= domain.registered(document, 0, REGISTRATION, registration("k0", "k2"), ACTING, ["Tệp khác."])
     assert document["forms"][0]["left_out"] == ["Tệp khác."]  # type: ignore[index]
     assert [f["key"] for f in domain.files_to_remove(document)] == ["raw", "k1", "k3"]
     assert "left_out" not in domain.emptied(document, NOW)["forms"][0]

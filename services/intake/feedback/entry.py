@@ -19,6 +19,7 @@ from kit.web.faces import face_of
 from services.intake import printing
 from services.intake.attachments.usecases import Attached
 from services.intake.counter import beginning, onwards
+from services.intake.data_requests.usecases import Forget
 from services.intake.feedback import domain
 from services.intake.feedback.forms import ENTRY_CHANNELS, ErasureForm, FeedbackEntryForm, entry_key
 from services.intake.feedback.http import LABELS, receipt_context
@@ -53,10 +54,10 @@ _LABELS: Mapping[str, str] = {
 }
 
 
-def router(desk: FeedbackIntake, templates: Templates) -> APIRouter:
+def router(desk: FeedbackIntake, templates: Templates, forget: Forget) -> APIRouter:
     """`/{agency}/tiep-nhan/phan-anh…`, for the office and the control unit."""
     routes = APIRouter(prefix="/{agency}/tiep-nhan/phan-anh", include_in_schema=False)
-    counter = _Counter(desk, templates)
+    counter = _Counter(desk, templates, forget)
     routes.get("")(counter.form)
     routes.post("")(counter.submit)
     routes.get("/xoa")(counter.erasure)
@@ -67,8 +68,9 @@ def router(desk: FeedbackIntake, templates: Templates) -> APIRouter:
 
 
 class _Counter:
-    def __init__(self, desk: FeedbackIntake, templates: Templates) -> None:
+    def __init__(self, desk: FeedbackIntake, templates: Templates, forget: Forget) -> None:
         self._desk = desk
+        self._forget = forget
         self._intake = desk.intake
         self._templates = templates
 
@@ -133,7 +135,7 @@ class _Counter:
         try:
             typed = submitted.parse(ErasureForm)
             acting = Acting(profile.code, session.username, self._intake.clock(), current_trace())
-            await erase(self._desk, acting, typed.number)
+            await erase(self._desk, acting, typed.number, self._forget)
         except Invalid as error:
             shown = {"values": submitted.values, "errors": error.errors}
             return self._page(request, profile, "feedback_erasure.html", status=422, **shown)
@@ -156,7 +158,7 @@ class _Counter:
             "feedback_entry.html",
             status=shown.status,
             headers=shown.headers,
-            groups=[(UNSURE, "Chưa rõ, để phân loại sau"), *((str(g.no), groups.label(g.no)) for g in groups.groups)],
+            groups=groups.for_staff(),
             web_fields=profile.form.web_fields,
             channels=[(channel.value, label) for channel, label in ENTRY_CHANNELS.items()],
             labels=_LABELS,

@@ -175,13 +175,15 @@ async def _keep(
     return Receipt(written.created, code, written.document)
 
 
-async def erase(desk: FeedbackIntake, acting: Acting, case_number: str) -> None:
-    """Remove everything personal of feedback, as its sender asked and a person decided (law: personal data): files, then person
-    and texts with the event that routing and notify obey. May be repeated. Raises `Invalid` where no feedback has that number.
+async def erase(desk: FeedbackIntake, acting: Acting, case_number: str, forget: data_requests.Forget) -> None:
+    """Remove everything personal of feedback, as its sender asked and a person decided (law: personal data): the mail that it
+    came by, files, then person and texts with the event that routing and notify obey. May be repeated. Raises `Invalid` where no
+    feedback has that number, and as `forget`.
     """
     found = await desk.store.by_number(acting.agency, case_number)
     if found is None:
         raise Invalid({"number": NO_SUCH_NUMBER})
+    await forget(acting.agency, found)
     await data_requests.erase(desk.intake, acting, found)
     get_logger().info("feedback_erased", feedback=str(found), by=acting.actor)
 

@@ -5,14 +5,14 @@ The document of a mail: `_id`, `agency`, `state`, `received_at` (the mailbox's d
 `twin` (another mail has its Message-ID), `answers` (a letter of ours), `reply` (that letter's case, if known), `fingerprint`,
 `version`, `acts` [at, actor, what, reason], `dealt_at`, `emptied_at`.
 
-A form of it (`forms`, in order): `source` (index of the attachment; None: the text), `fields`, `sections`, `unread`, and once
-decided `registration` with `case_number`, `files` (keys of those that went with it) and `left_out` (why the others did not), or
-`dismissed` (why not).
+A form of it (`forms`, in order): `source` (index of the attachment; None: the text), `fields`, `sections`, `unread`, while it is
+being recorded `claim` (as, at), and once decided `registration` (the id of what it became; `feedback`: that this is feedback)
+with `case_number`, `files` (keys of those that went with it) and `left_out` (why the others did not), or `dismissed` (why not).
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
@@ -20,8 +20,10 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid5
 
+from contracts.model import CaseSource
 from kit.acting import Acting
-from kit.errors import Conflict
+from kit.errors import Conflict, Unavailable
+from services.intake.domain import registration_id
 from services.intake.mailbox.mime import Mail
 
 Document = dict[str, Any]
@@ -43,33 +45,67 @@ DEALT_WITH = (State.REGISTERED, State.DISMISSED, State.AUTOMATIC)
 
 
 class Automatic(StrEnum):
-    """By what a machine gave itself away."""
+    """By what a machine gave itself away, or may have."""
 
     AUTO_SUBMITTED = "auto_submitted"
     BULK = "bulk"
     LIST = "list"
+    NEWSLETTER = "newsletter"
     REPORT = "report"
     NULL_SENDER = "null_sender"
     OUR_OWN = "our_own"
 
 
+_UNSURE = (Automatic.LIST, Automatic.BULK)
+"""What people write to an address that passes mails on carries these marks too."""
+_FROM_SERVERS = (Automatic.REPORT, Automatic.NULL_SENDER)
+"""What a form stands in there is a copy of something that was sent."""
+
+
 def automatic(mail: Mail, own: Sequence[str]) -> Automatic | None:
-    """Why no person wrote this mail; None: one did. Such a mail is kept and never answered (RFC 3834). `own`: our addresses."""
+    """Why this may be no person's mail; None: it is one's. Such a mail is kept and never answered (RFC 3834). `own`: our
+    addresses.
+    """
     marks = dict(mail.marks)
+    if "content-type" in marks:
+        return Automatic.REPORT
     if marks.get("auto-submitted", "no").partition(";")[0].strip() != "no" or any(m.startswith("x-auto") for m in marks):
+        return Automatic.AUTO_SUBMITTED
+    if marks.get("precedence") in ("junk", "auto_reply"):
         return Automatic.AUTO_SUBMITTED
     if "x-loop" in marks or mail.sender.casefold() in {address.casefold() for address in own}:
         return Automatic.OUR_OWN
-    if "list-id" in marks or marks.get("precedence") == "list":
-        return Automatic.LIST
-    if marks.get("precedence") in ("bulk", "junk", "auto_reply"):
-        return Automatic.BULK
-    if "content-type" in marks:
-        return Automatic.REPORT
     name = mail.sender.partition("@")[0].casefold()
     if marks.get("return-path", "").replace(" ", "") == "<>" or name in ("mailer-daemon", "postmaster"):
         return Automatic.NULL_SENDER
-    return None
+    return _passed_on(marks)
+
+
+def _passed_on(marks: Mapping[str, str]) -> Automatic | None:
+    """What went to many. To a newsletter nobody can write, and whoever gets it may end it (RFC 2369); a group has an address."""
+    is_list = "list-id" in marks or marks.get("precedence") == "list"
+    if not is_list and marks.get("precedence") != "bulk":
+        return None
+    if "list-unsubscribe" in marks and "mailto:" not in marks.get("list-post", ""):
+        return Automatic.NEWSLETTER
+    return Automatic.LIST if is_list else Automatic.BULK
+
+
+def is_machines(why: str | None) -> bool:
+    """Whether that mark is a machine's for certain."""
+    return why is not None and why not in _UNSURE
+
+
+def is_filled(form: Mapping[str, Any]) -> bool:
+    """Whether something is asked in it: telephone and address alone stand at the foot of every mail."""
+    return bool(form.get("sections"))
+
+
+def first_state(why: Automatic | None, forms: Sequence[Mapping[str, Any]]) -> State:
+    """Where a mail begins: what may be a person's waits for one of the office, and so does whatever brings a filled form."""
+    if not is_machines(why) or (why not in _FROM_SERVERS and any(is_filled(form) for form in forms)):
+        return State.WAITING
+    return State.AUTOMATIC
 
 
 def letters_answered(mail: Mail) -> tuple[str, ...]:
@@ -102,9 +138,14 @@ def twin_id(agency: str, message_id: str, print_: str) -> UUID:
     return uuid5(_MAILS, f"{agency}/twin/{message_id}/{print_}")
 
 
-def registration_key(mail: UUID, form: int) -> str:
-    """A form of a mail is one registration, however often and by whomever it is confirmed."""
-    return f"mail:{mail}:{form}"
+def case_key(source: CaseSource, mail: UUID, form: int) -> str:
+    """A form of a mail is one registration, or one feedback, however often and by whomever it is confirmed."""
+    return f"feedback-mail:{mail}:{form}" if source is CaseSource.FEEDBACK else f"mail:{mail}:{form}"
+
+
+def case_id(agency: str, source: CaseSource, mail: UUID, form: int) -> UUID:
+    """The id that it then has."""
+    return registration_id(agency, case_key(source, mail, form))
 
 
 # What the office decides -----------------------------------------------------------------------------------------------
@@ -137,33 +178,64 @@ def files_of(mail: Mapping[str, Any], form: int) -> list[Document]:
     return [mail["attachments"][n]["file"] for n in sorted(belonging, key=lambda n: n != own)]
 
 
+CLAIMED = "mail claimed"
+CLAIMED_FOR = timedelta(seconds=20)
+"""Longer than a request may take to keep what it is about."""
+
+
+def claimed(mail: Mapping[str, Any], form: int, source: CaseSource, at: datetime) -> Document:
+    """Before it is kept as a registration, or as feedback: so two people at once do not make it both. The fields that change;
+    `{}` if it has become something. Raises `Unavailable` while somebody makes it the other; who died over that holds it no
+    longer.
+    """
+    if mail["forms"][form].get("registration"):
+        return {}
+    claim = mail["forms"][form].get("claim")
+    if claim and claim["as"] != source and at - claim["at"] < CLAIMED_FOR:
+        raise Unavailable(CLAIMED)
+    return {"forms": _with(mail, form, {"claim": {"as": source, "at": at}})}
+
+
 def registered(
-    mail: Mapping[str, Any], form: int, registration: Mapping[str, Any], acting: Acting, left_out: Sequence[str] = ()
+    mail: Mapping[str, Any],
+    form: int,
+    source: CaseSource,
+    kept: Mapping[str, Any],
+    acting: Acting,
+    left_out: Sequence[str] = (),
 ) -> Document:
-    """It has become this registration, whatever was decided of it meanwhile. The fields that change; `{}` if none does.
+    """It has become this registration, or this feedback, whatever was decided of it meanwhile. The fields that change; `{}` if
+    none does.
 
     `left_out`: a sentence for each file that stays with the mail alone.
     """
     if mail["forms"][form].get("registration"):
         return {}
-    case_number = registration["case_number"]
-    files = [file["key"] for file in registration.get("files") or ()]
-    decided = {"registration": registration["_id"], "case_number": case_number, "files": files, "left_out": list(left_out)}
-    return _decided(mail, form, decided, acting, "registered", case_number)
+    case_number, is_feedback = kept["case_number"], source is CaseSource.FEEDBACK
+    files = [file["key"] for file in kept.get("files") or ()]
+    decided = {"registration": kept["_id"], "case_number": case_number, "files": files, "left_out": list(left_out)}
+    if is_feedback:
+        decided["feedback"] = True
+    return _decided(mail, form, decided, acting, "registered_as_feedback" if is_feedback else "registered", case_number)
 
 
 def dismissed(mail: Mapping[str, Any], form: int, reason: str, acting: Acting) -> Document:
-    """It is no registration form, and why. Raises `Conflict` if somebody decided before."""
+    """It is neither a registration nor feedback, and why. Raises `Conflict` if somebody decided before."""
     if not is_open(mail["forms"][form]):
         raise Conflict("form decided")
     return _decided(mail, form, {"dismissed": reason}, acting, "dismissed", reason)
 
 
 def _decided(mail: Mapping[str, Any], form: int, decided: Mapping[str, Any], acting: Acting, what: str, reason: str) -> Document:
-    forms = [{**f, **decided} if n == form else f for n, f in enumerate(mail["forms"])]
+    forms = _with(mail, form, decided)
     state = state_of(forms)
     dealt_at = None if state is State.WAITING else acting.now
     return {"forms": forms, "state": state, "dealt_at": dealt_at, **_noted(mail, acting, what, reason)}
+
+
+def _with(mail: Mapping[str, Any], form: int, fields: Mapping[str, Any]) -> list[Document]:
+    """Its forms, one of them with these fields, and claimed by nobody else."""
+    return [{**{k: v for k, v in f.items() if k != "claim"}, **fields} if n == form else f for n, f in enumerate(mail["forms"])]
 
 
 def reopened(mail: Mapping[str, Any], acting: Acting) -> Document:
@@ -187,7 +259,7 @@ def _noted(mail: Mapping[str, Any], acting: Acting, what: str, reason: str) -> D
 
 
 def files_to_remove(mail: Mapping[str, Any]) -> list[Document]:
-    """Files of a mail but those that have become a registration's."""
+    """Files of a mail but those that have become a registration's, or feedback's."""
     kept = {key for n, form in enumerate(mail["forms"]) if form.get("registration") for key in _gone_with(mail, n)}
     files = [mail["raw"], *(a["file"] for a in mail["attachments"])]
     return [f for f in files if f["key"] not in kept]
@@ -201,7 +273,7 @@ def _gone_with(mail: Mapping[str, Any], form: int) -> Sequence[str]:
 
 def emptied(mail: Mapping[str, Any], at: datetime) -> Document:
     """Nothing personal is left of it but what its registrations hold; its id stays, so it is not taken again."""
-    forms = [{k: f[k] for k in ("registration", "case_number") if k in f} for f in mail["forms"]]
+    forms = [{k: f[k] for k in ("registration", "case_number", "feedback") if k in f} for f in mail["forms"]]
     blank = dict.fromkeys(("subject", "sender", "sender_name", "to", "date", "text"), "")
     return {
         **blank,

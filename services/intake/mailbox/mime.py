@@ -62,13 +62,15 @@ MARKS = (
     "auto-submitted",
     "precedence",
     "return-path",
-    "x-auto-response-suppress",
     "x-autoreply",
     "x-autorespond",
     "x-auto-reply",
     "list-id",
+    "list-post",
+    "list-unsubscribe",
     "x-loop",
 )
+"""X-Auto-Response-Suppress is none of them: Outlook sets it on what people write, to be spared answers of machines."""
 
 
 def parse(raw: bytes) -> Mail:

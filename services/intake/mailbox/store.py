@@ -116,7 +116,7 @@ class MailStore:
         raise Transient("mail changed too often")
 
     async def of_registration(self, agency: str, registration: UUID) -> list[Document]:
-        """Mails from which this registration was made: one, or none."""
+        """Mails from which this registration, or this feedback, was made: one, or none."""
         return await self._mails.find({"forms.registration": registration, "agency": agency}).to_list(None)
 
     async def to_empty(self, before: datetime) -> AsyncIterator[Document]:

@@ -1,17 +1,20 @@
 """What intake does with mails, one function per command."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from contracts.model import Channel, FileRef
+from contracts.model import CaseSource, Channel, FileRef
 from kit.acting import Acting
 from kit.agency import Agency
 from kit.errors import Conflict, Invalid, NotFound
 from kit.web.navigation import MAILS
 from services.intake.attachments.usecases import Judged
-from services.intake.domain import Entry, Submission, registration_id
+from services.intake.domain import Entry, Submission
+from services.intake.feedback import usecases as feedback_usecases
+from services.intake.feedback.domain import Feedback, FeedbackEntry
+from services.intake.feedback.usecases import FeedbackIntake
 from services.intake.mailbox import domain, metrics
 from services.intake.mailbox.domain import Document, State
 from services.intake.mailbox.imap import Fetched
@@ -21,11 +24,13 @@ from services.intake.mailbox.reading import Form, Reading
 from services.intake.mailbox.settings import Mailbox
 from services.intake.mailbox.store import LetterCases, MailStore
 from services.intake.mailbox.workshop import Workshop
-from services.intake.usecases import Intake, Receipt, enter, receipt_of
+from services.intake.usecases import Intake, Receipt, alike, enter
 
 RAW = "message/rfc822"
+Keep = Callable[[datetime, tuple[FileRef, ...]], Awaitable[Receipt]]
+"""Makes a form what it is to become: from when the mailbox had it, and the files that go with it."""
 FORMS_WAIT = (
-    "Thư điện tử mà phiếu này đến theo còn phiếu khác chưa xử lý, nên chưa xóa được thư. "
+    "Thư điện tử mà phiếu (hoặc phản ánh, kiến nghị) này đến theo còn phiếu khác chưa xử lý, nên chưa xóa được thư. "
     "Xin xử lý thư đó ở mục Thư điện tử trước, rồi bấm lại."
 )
 
@@ -70,12 +75,14 @@ async def _document(room: Mailroom, agency: Agency, mail: UUID, reading: Reading
         for a, kind in zip(read.attachments, reading.kinds, strict=True)
     ]
     machine = domain.automatic(read, _own_addresses(room, agency))
-    forms = [] if machine else [_stored(form) for form in reading.forms] or [domain.blank_form()]
+    forms = [_stored(form) for form in reading.forms]
+    state = domain.first_state(machine, forms)
+    waits = state is State.WAITING
     answered = domain.letters_answered(read)
     return {
         "_id": mail,
         "agency": agency.code,
-        "state": State.AUTOMATIC if machine else State.WAITING,
+        "state": state,
         "automatic": machine,
         "received_at": min(fetched.received_at, now),  # the mail server's clock may be fast
         "taken_at": now,
@@ -89,12 +96,12 @@ async def _document(room: Mailroom, agency: Agency, mail: UUID, reading: Reading
         "text": read.text,
         "faults": [*read.faults, *([CUT] if fetched.cut else [])],
         "attachments": attachments,
-        "forms": forms,
+        "forms": forms or ([domain.blank_form()] if waits else []),
         "answers": bool(answered),
         "reply": await room.letters.case_of(agency.code, answered),
         "acts": [],
         "version": 1,
-        **({"dealt_at": now} if machine else {}),
+        **({} if waits else {"dealt_at": now}),
     }
 
 
@@ -125,53 +132,108 @@ def form_words(agency: Agency) -> FormWords:
     )
 
 
+async def alike_to(room: Mailroom, document: Document, form: int, submission: Submission) -> list[Document]:
+    """Registrations that a form of the mail may repeat, as at the counter; none once it has become something."""
+    if not domain.is_open(_form(document, form)):
+        return []
+    key = domain.case_key(CaseSource.REGISTRATION, document["_id"], form)
+    return await alike(room.intake, document["agency"], key, submission, Channel.EMAIL)
+
+
 async def confirm(
     room: Mailroom, acting: Acting, mail: UUID, form: int, submission: Submission, incoming_number: str | None
-) -> Receipt:
-    """Make a form of the mail a registration, received when the mailbox had it (D3). Who confirms second gets the first one's.
+) -> Document:
+    """Make a form of the mail a registration, received when the mailbox had it (D3). The form as it now is: who confirms second
+    gets what the first one made of it.
 
     A file that the forms' rules refuse, or the scanner, stays in the mail alone. Raises `NotFound` and as
     `services.intake.usecases.enter`.
     """
-    intake = room.intake
+
+    async def keep_it(received_at: datetime, files: tuple[FileRef, ...]) -> Receipt:
+        entry = Entry(Channel.EMAIL, received_at, incoming_number)
+        key = domain.case_key(CaseSource.REGISTRATION, mail, form)
+        return await enter(room.intake, acting, key, replace(submission, files=files), entry)
+
+    return await _become(room, acting, mail, form, CaseSource.REGISTRATION, keep_it)
+
+
+async def confirm_as_feedback(
+    room: Mailroom,
+    desk: FeedbackIntake,
+    acting: Acting,
+    mail: UUID,
+    form: int,
+    feedback: Feedback,
+    noted: Callable[[datetime], FeedbackEntry],
+) -> Document:
+    """The same, as feedback (D3, K2). `noted`: what the office noted about feedback that was received at that moment. Raises
+    `NotFound` and as `services.intake.feedback.usecases.enter`.
+    """
+
+    async def keep_it(received_at: datetime, files: tuple[FileRef, ...]) -> Receipt:
+        key = domain.case_key(CaseSource.FEEDBACK, mail, form)
+        return await feedback_usecases.enter(desk, acting, key, replace(feedback, files=files), noted(received_at))
+
+    return await _become(room, acting, mail, form, CaseSource.FEEDBACK, keep_it)
+
+
+async def _become(room: Mailroom, acting: Acting, mail: UUID, form: int, source: CaseSource, keep_it: Keep) -> Document:
+    """Keep what the form becomes, then note it on the mail: cut off in between, whoever comes next notes it."""
     document = await room.mails.get(acting.agency, mail)
     found = _form(document, form)
     if found.get("registration"):
-        return await receipt_of(intake, acting.agency, found["registration"])
+        return found
     if document.get("emptied_at"):
         raise Conflict("mail emptied")
+    if kept := await _kept(room, acting.agency, mail, form):
+        return await _note(room, acting, mail, form, *kept)
     files = await judged_files(room, document, form, scan=True)
-    submission = replace(submission, files=tuple(judged.file for judged in files if not judged.reason))
-    entry = Entry(Channel.EMAIL, document["received_at"], incoming_number)
-    key = domain.registration_key(mail, form)
+    document = await room.mails.change(acting.agency, mail, lambda m: domain.claimed(m, form, source, room.intake.clock()))
+    if document["forms"][form].get("registration"):
+        return _form(document, form)
     try:
-        receipt = await enter(intake, acting, key, submission, entry)
-    except Conflict:  # somebody confirmed it with other words, a moment ago or before a crash
-        receipt = await receipt_of(intake, acting.agency, registration_id(acting.agency, key))
-    await _note_registration(room, acting, mail, form, receipt.document, [j.reason for j in files if j.reason])
-    return receipt
+        receipt = await keep_it(document["received_at"], tuple(judged.file for judged in files if not judged.reason))
+    except Conflict:  # somebody confirmed it with other words, a moment ago
+        if (kept := await _kept(room, acting.agency, mail, form)) is None:
+            raise
+        return await _note(room, acting, mail, form, *kept)
+    return await _note(room, acting, mail, form, source, receipt.document, [j.reason for j in files if j.reason])
+
+
+async def _kept(room: Mailroom, agency: str, mail: UUID, form: int) -> tuple[CaseSource, Document] | None:
+    """What this form has become, whether or not that was noted."""
+    for source, release in room.intake.releases.items():
+        document = await release.store.by_id(agency, domain.case_id(agency, source, mail, form))
+        if document is not None:
+            return source, document
+    return None
 
 
 async def judged_files(room: Mailroom, document: Document, form: int, *, scan: bool = False) -> tuple[Judged, ...]:
-    """The files of one form of a mail, each with the reason why it may not go with its registration, if there is one."""
+    """The files of one form of a mail, each with the reason why it may not go with what that becomes, if there is one."""
     files = [FileRef.model_validate(file) for file in domain.files_of(document, form)]
     return await room.intake.attachments.judge(files, scan=scan)
 
 
-async def _note_registration(
-    room: Mailroom, acting: Acting, mail: UUID, form: int, registration: Document, left_out: Sequence[str] = ()
-) -> None:
-    await room.mails.change(acting.agency, mail, lambda m: domain.registered(m, form, registration, acting, left_out))
+async def _note(
+    room: Mailroom,
+    acting: Acting,
+    mail: UUID,
+    form: int,
+    source: CaseSource,
+    kept: Document,
+    left_out: Sequence[str] = (),
+) -> Document:
+    document = await room.mails.change(acting.agency, mail, lambda m: domain.registered(m, form, source, kept, acting, left_out))
+    return _form(document, form)
 
 
 async def dismiss(room: Mailroom, acting: Acting, mail: UUID, form: int, reason: str) -> None:
-    """It is no registration. Raises `NotFound`, and `Conflict` if it has been made one."""
-    document = await room.mails.get(acting.agency, mail)
-    _form(document, form)
-    registration = registration_id(acting.agency, domain.registration_key(mail, form))
-    kept = await room.intake.registrations.by_id(acting.agency, registration)
-    if kept is not None:
-        await _note_registration(room, acting, mail, form, kept)
+    """It is neither a registration nor feedback. Raises `NotFound`, and `Conflict` if it has been made one."""
+    _form(await room.mails.get(acting.agency, mail), form)
+    if kept := await _kept(room, acting.agency, mail, form):
+        await _note(room, acting, mail, form, *kept)
         raise Conflict("mail registered")
     await room.mails.change(acting.agency, mail, lambda m: domain.dismissed(m, form, reason, acting))
 
@@ -188,7 +250,8 @@ async def add_form(room: Mailroom, acting: Acting, mail: UUID) -> int:
 
 
 def _form(document: Document, form: int) -> Document:
-    if not 0 <= form < len(document["forms"]):
+    """Raises `NotFound`, of a machine's mail as well: it is to be reopened first."""
+    if document["state"] == State.AUTOMATIC or not 0 <= form < len(document["forms"]):
         raise NotFound("form")
     found: Document = document["forms"][form]
     return found
@@ -207,8 +270,8 @@ async def empty(room: Mailroom, before: datetime) -> int:
 
 
 async def forget(room: Mailroom, agency: str, registration: UUID) -> None:
-    """Empty the mail from which a registration was made, for one that is erased; may be repeated. Raises `Invalid` while another
-    form of that mail waits: it is somebody else's.
+    """Empty the mail from which a registration, or feedback, was made, for one that is erased; may be repeated. Raises `Invalid`
+    while another form of that mail waits: it is somebody else's.
     """
     for mail in await room.mails.of_registration(agency, registration):
         if mail.get("emptied_at"):

@@ -5,18 +5,21 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from kit.clock import TZ, format_moment_long
-from services.intake.mailbox.domain import Automatic, State
+from kit.feedback import UNSURE
+from kit.web.forms import LONGEST_TEXT
+from services.intake.mailbox.domain import Automatic, State, is_filled, is_machines
 
 STATES: Mapping[State, tuple[str, str]] = {
     State.WAITING: ("Chờ ghi nhận", "warning"),
     State.AUTOMATIC: ("Thư tự động", "neutral"),
-    State.REGISTERED: ("Đã ghi nhận phiếu", "good"),
-    State.DISMISSED: ("Không phải phiếu đăng ký", "neutral"),
+    State.REGISTERED: ("Đã ghi nhận", "good"),
+    State.DISMISSED: ("Không ghi nhận", "neutral"),
 }
 AUTOMATIC: Mapping[Automatic, str] = {
     Automatic.AUTO_SUBMITTED: "trả lời tự động",
     Automatic.BULK: "thư gửi hàng loạt",
-    Automatic.LIST: "thư của danh sách gửi chung",
+    Automatic.LIST: "đến qua danh sách gửi chung",
+    Automatic.NEWSLETTER: "bản tin, thư quảng bá",
     Automatic.REPORT: "báo cáo gửi, nhận thư của máy chủ",
     Automatic.NULL_SENDER: "thư báo của máy chủ thư",
     Automatic.OUR_OWN: "thư từ chính hộp thư của Sở",
@@ -28,7 +31,8 @@ LISTS: Mapping[str, tuple[str, tuple[State, ...]]] = {
 }
 ACTS: Mapping[str, str] = {
     "registered": "Đã ghi nhận phiếu",
-    "dismissed": "Không phải phiếu đăng ký",
+    "registered_as_feedback": "Đã ghi nhận phản ánh, kiến nghị",
+    "dismissed": "Không ghi nhận",
     "reopened": "Đưa lại vào danh sách chờ",
     "form_added": "Thêm một phiếu",
 }
@@ -72,15 +76,50 @@ def read_forms(mail: Mapping[str, Any]) -> int:
     return sum(bool(form.get("fields") or form.get("sections")) for form in mail["forms"])
 
 
+def filled_forms(mail: Mapping[str, Any]) -> int:
+    """How many of them ask something."""
+    return sum(is_filled(form) for form in mail["forms"])
+
+
 def values(form: Mapping[str, Any], mail: Mapping[str, Any]) -> dict[str, str]:
     """Field → what was read of it; the address that a receipt goes to is the sender's, unless the form names one."""
     read = {**form["fields"], **{f"sections.{no}": text for no, text in form["sections"].items()}}
-    return {"email": mail["sender"]} | read
+    return {"email": _writer(mail)} | read
+
+
+def feedback_values(form: Mapping[str, Any], mail: Mapping[str, Any]) -> dict[str, str]:
+    """The same for feedback: its text is what was filled into a form's sections, else the mail's own, as far as there is room."""
+    read: dict[str, str] = {"name": mail["sender_name"], "email": _writer(mail)} | form["fields"]
+    return read | {"text": _all_text(form, mail)[:LONGEST_TEXT], "group": UNSURE}
+
+
+def is_too_long(form: Mapping[str, Any], mail: Mapping[str, Any]) -> bool:
+    """Whether the text of feedback would not hold all that was written."""
+    return len(_all_text(form, mail)) > LONGEST_TEXT
+
+
+def _all_text(form: Mapping[str, Any], mail: Mapping[str, Any]) -> str:
+    return "\n\n".join(form["sections"].values()) or mail["text"].strip()
+
+
+def _writer(mail: Mapping[str, Any]) -> str:
+    """The sender's address, if it is a person's: nothing is to be written to a machine."""
+    return "" if is_machines(mail.get("automatic")) else str(mail["sender"])
+
+
+def case_page(agency: str, form: Mapping[str, Any]) -> str:
+    """Address of the counter's page of what a form has become."""
+    return f"/{agency}/tiep-nhan/{'phan-anh/' if form.get('feedback') else ''}{form['registration']}"
+
+
+def became(form: Mapping[str, Any]) -> str:
+    """What that is, in words."""
+    return "phản ánh, kiến nghị" if form.get("feedback") else "phiếu"
 
 
 def hints(form: Mapping[str, Any], mail: Mapping[str, Any]) -> dict[str, str]:
     """Field → what the office should know about its value."""
     found = dict.fromkeys(form["unread"], NOT_READ)
-    if mail["sender"] and "email" not in form["fields"]:
+    if _writer(mail) and "email" not in form["fields"]:
         found["email"] = FROM_SENDER
     return found
