@@ -13,7 +13,7 @@ its error under the same name, so a form whose fields are data needs no code of 
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, time
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, TypeVar, get_origin
@@ -204,6 +204,15 @@ class Submitted:
         if refused:
             raise Invalid(refused)
         return parsed
+
+    def only(self, *names: str) -> "Submitted":
+        """These fields alone, for a model of their own."""
+        return self.without(*(self.values.keys() - names))
+
+    def without(self, *names: str) -> "Submitted":
+        """The others."""
+        values = {name: value for name, value in self.values.items() if name not in names}
+        return replace(self, values=values, lists={name: self.lists[name] for name in values})
 
     def hidden(self) -> list[tuple[str, str]]:
         """Everything but the token, as name and value, to be sent again from hidden inputs (sign-in after an expired POST)."""

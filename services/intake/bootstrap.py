@@ -30,6 +30,7 @@ from kit.web.front import front_of
 from kit.web.proof import SPEC as PROOFS
 from kit.web.proof import Proofs
 from services.intake import api, consumers, documents, entry, http, waiting
+from services.intake.after import desk as after_desk
 from services.intake.after import http as after
 from services.intake.announcements import Announcements
 from services.intake.attachments import api as attachments_api
@@ -261,6 +262,7 @@ def _application(
             data_requests.router(intake, templates, partial(forget, mailroom)),
             feedback_api.router(feedback),
             feedback_entry.router(feedback, templates, partial(forget, mailroom)),
+            after_desk.router(intake, templates),
             entry.router(intake, templates),
             site.router(intake, templates, load_emblems(intake.settings.agencies_dir, intake.agencies)),
             surveys_http.router(surveys, templates),

@@ -24,6 +24,7 @@ from contracts.model import (
     RegistrantKind,
     Way,
 )
+from kit.acting import Via
 from kit.agency import Contacts
 from kit.calendar import WorkCalendar
 from kit.clock import format_date, format_date_long, format_moment, format_moment_long, local_date
@@ -472,6 +473,27 @@ CASE_STEPS: Mapping[str, str] = {
 }
 
 
+_VIA: Mapping[str, str] = {
+    Via.PHONE: "qua điện thoại",
+    Via.EMAIL: "qua thư điện tử",
+    Via.POST: "bằng văn bản",
+    Via.IN_PERSON: "trực tiếp tại Sở",
+}
+
+
+def asked_words(asked: Document) -> str:
+    """How a person asked staff to act for them: qua điện thoại ngày 04/5/2022."""
+    return f"{_VIA[asked['via']]} ngày {format_date(date.fromisoformat(asked['on']))}"
+
+
+def step_words(step: Document, steps: Mapping[str, str]) -> str:
+    """What a step of the registration itself says; of one that staff recorded, that they did, and how they were asked."""
+    words = steps[step["state"]]
+    if "asked" not in step:
+        return words
+    return f"Sở ghi theo đề nghị của Ông/Bà {asked_words(step['asked'])}: {words.removeprefix('Ông/Bà ')}"
+
+
 def timeline(
     document: Document,
     case: CaseState | None,
@@ -482,7 +504,7 @@ def timeline(
     words_of: Callable[[QuestionStateData, QuestionState], str] = lambda _, state: STATES[state],
 ) -> list[tuple[datetime, str, str]]:
     """What happened, oldest first: when, what, and to which content. Of a sealed question nothing (D6)."""
-    found = [(s["at"], steps[s["state"]], "") for s in document["steps"] if s["state"] in steps]
+    found = [(s["at"], step_words(s, steps), "") for s in document["steps"] if s["state"] in steps]
     found += [(s.at, case_steps[s.state], "") for s in (case.steps if case else ()) if s.state in case_steps]
     for section in document["sections"]:
         for _id in family(document["_id"], section["no"], questions):
@@ -513,6 +535,8 @@ class RequestView:
     due_on: date | None
     explanation: str
     overdue: bool
+    asked: str = ""
+    """How staff were asked, where they recorded it."""
 
 
 REQUESTS: Mapping[str, str] = {"see": "Xem dữ liệu cá nhân", "delete": "Xóa dữ liệu cá nhân"}
@@ -539,6 +563,7 @@ def request_view(request: Document, now: datetime) -> RequestView:
         due_on=date.fromisoformat(clock["due_on"]) if clock else None,
         explanation=clock["explanation"] if clock else "",
         overdue=requests.is_overdue(request, now),
+        asked=asked_words(request["asked"]) if "asked" in request else "",
     )
 
 

@@ -23,6 +23,7 @@ APART = {
     "/{agency}/tiep-nhan/thu-dien-tu/{mail}": "a mail: the stack of the survey has no mailbox",
     "/{agency}/tiep-nhan/thu-dien-tu/{mail}/phieu/{number}/phan-anh": "the same, to be made feedback",
     "/{agency}/tra-cuu/noi-dung/{no}": "a content that may still be changed: after the journey there is none",
+    "/{agency}/tiep-nhan/phieu/{case}/noi-dung/{no}": "the same, for staff who act for somebody",
     "/{agency}/tra-cuu/ban-sao": "a copy of one's data, when the office has granted it",
     "/{agency}/tiep-nhan/yeu-cau-du-lieu/{request_id}/ban-sao": "the copy that the office hands over",
 }

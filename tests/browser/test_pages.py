@@ -28,17 +28,14 @@ from kit.web.navigation import MAILS
 from services.intake.data_requests.domain import State
 from services.intake.data_requests.usecases import ask, decide
 from services.intake.mailbox.imap import Fetched
-from services.intake.mailbox.prefill import FormWords
-from services.intake.mailbox.reading import Reading, read
 from services.intake.mailbox.store import LetterCases, MailStore
 from services.intake.mailbox.usecases import Mailroom, keep
-from services.intake.mailbox.workshop import Workshop
 from services.intake.surveys.domain import Point
 from services.intake.surveys.store import POINTS, PointStore
 from tests.browser.judging import Judged
 from tests.browser.pages import APART, NO_PAGES, Found, route_of, routes, survey
 from tests.intake import NOW, PLAN, Running, api_body, dialogue, plan, running_intake
-from tests.mails import DOCX, attach, filled_docx, mail, raw
+from tests.mails import DOCX, ReadHere, attach, filled_docx, mail, raw
 from tests.stack import served
 
 EARLY, LATE, FULL, UNDATED = f"{PLAN}-som", f"{PLAN}-muon", f"{PLAN}-du-cho", f"{PLAN}-chua-dinh"
@@ -110,12 +107,14 @@ async def test_pages_behind_a_code_and_behind_a_mail_are_good_for_everybody(
 ) -> None:
     async with httpx.AsyncClient(base_url=site) as person:
         request = await ask_for_a_copy(intake, person)
+        asked = await intake.intake.requests.get(request, "son-la")
         visit = [{"name": n, "value": v, "url": f"{site}/son-la/tra-cuu"} for n, v in person.cookies.items()]
     of_mail, as_feedback = [f"/son-la/tiep-nhan/thu-dien-tu/{await put_mail(intake, n)}" for n in ("mot@x", "hai@x")]
     pages = [
         *(Found(f"/son-la/tra-cuu/{page}", "registrant") for page in ("noi-dung/1", "ban-sao")),
         *(Found(address, "office") for address in (of_mail, f"{as_feedback}/phieu/1/phan-anh")),
         Found(f"/son-la/tiep-nhan/yeu-cau-du-lieu/{request}/ban-sao", "office"),
+        Found(f"/son-la/tiep-nhan/phieu/{asked['registration']}/noi-dung/1", "office"),
     ]
     assert {route.path for page in pages if (route := route_of(page.address))} == APART.keys()
     judged = Judged(
@@ -212,20 +211,13 @@ async def ask_for_a_copy(intake: Running, person: httpx.AsyncClient) -> UUID:
     return request
 
 
-class _Here(Workshop):
-    """Reads in this process: nothing here hangs."""
-
-    async def read(self, raw: bytes, words: FormWords, *, whole_seconds: float = 0) -> Reading:
-        return read(raw, words)
-
-
 async def put_mail(intake: Running, name: str) -> UUID:
     """A mail as the reader keeps it: with a form, and files of which two do not go with it. Another `name` is another mail."""
     room = Mailroom(intake.intake, {}, MailStore(intake.database, intake.intake.files), LetterCases(intake.database))
     message = attach(mail("Gửi Sở phiếu.", message_id=name), filled_docx(), DOCX, "phiếu.docx")
     attach(message, b"%PDF-1.4 khong phai anh", "image/png", "ảnh chụp giấy tờ.png")
     attach(message, b"PK", "application/zip", "hồ sơ.zip")
-    return await keep(room, intake.intake.agency("son-la"), _Here(), Fetched(raw(message), NOW))
+    return await keep(room, intake.intake.agency("son-la"), ReadHere(), Fetched(raw(message), NOW))
 
 
 ACTING = Acting("son-la", "van.phong", NOW)

@@ -357,3 +357,33 @@ async def test_a_registrant_changes_and_takes_back_with_the_keyboard_alone(stack
         assert await person.page.locator("[name=code]").count() == 1
         secrets = [*PERSON.values(), code, QUESTION, amended, address]
         assert_nothing_personal([*person.addresses, *office.addresses], secrets)
+
+
+async def test_the_office_records_what_somebody_asks_for_by_telephone(stack: LocalStack, browser: Browser) -> None:
+    amended = "Cân đồng hồ, cân điện tử ở chợ bao lâu phải kiểm định một lần?"
+    async with visitor(browser, stack) as person, member(browser, stack, "vanphong") as office:
+        code, case_number = await register(person, "bac-kan", {"sections.2": QUESTION})
+        found = await find_question(office, case_number)
+        await office.open(found)
+        await office.follow("Mở phiếu")
+        await office.follow("Ghi thay người đăng ký")
+        assert await office.sees(PERSON["name"])
+        assert not await office.sees(code)
+        await office.follow("Sửa nội dung")
+        await office.fill({"text": amended})
+        await office.press("Gửi nội dung đã sửa")
+        assert await office.sees("Xin chọn cách người đề nghị đã liên hệ.")
+        assert await office.page.locator("[name=text]").input_value() == amended
+        await office.page.get_by_label("Gọi điện thoại").check()
+        await office.press("Gửi nội dung đã sửa")
+        assert await office.sees("Đã ghi nội dung sửa.")
+        assert await office.sees("người ghi: vanphong")
+
+        async def routed() -> bool:
+            await office.open(found)
+            return await office.sees(amended)
+
+        await eventually(routed, every=0.3)
+        await track(person, "bac-kan", code)
+        assert await person.sees("Sở ghi theo đề nghị của Ông/Bà qua điện thoại ngày")
+        assert_nothing_personal([*person.addresses, *office.addresses], [*PERSON.values(), code, QUESTION, amended])

@@ -4,21 +4,22 @@ Events travel between the three as bytes, at once instead of through Kafka; test
 """
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from html import unescape
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 import pytest_asyncio
 
+from cli.browser import Page
 from contracts import topics
 from contracts.envelope import Event, decode
 from contracts.events import models
-from contracts.model import CaseSource
+from contracts.model import CaseSource, Channel
 from kit import mongo
 from kit.auth import COOKIE as STAFF_COOKIE
 from kit.auth import READ_SEALED, Role, Session, SessionCodec
@@ -28,6 +29,10 @@ from services.intake import metrics
 from services.intake.after.session import COOKIE, MINUTES
 from services.intake.data_requests.usecases import erase, measure
 from services.intake.documents import LETTER
+from services.intake.forms import ENTRY_CHANNELS
+from services.intake.mailbox.imap import Fetched
+from services.intake.mailbox.store import LetterCases, MailStore
+from services.intake.mailbox.usecases import Mailroom, keep
 from services.notify import consumers
 from services.notify.bootstrap import Notify
 from services.notify.bootstrap import bootstrap as notify_bootstrap
@@ -36,8 +41,10 @@ from services.routing.context import Routing
 from services.routing.questions import states
 from services.routing.questions import usecases as routing_usecases
 from services.routing.questions.intake import take_over_feedback
-from tests.intake import NOW, PLAN, Running, running_intake, web_form
+from tests.intake import NOW, PLAN, Running, api_body, running_intake, web_form
 from tests.integration.test_notify_service import prepared, settings
+from tests.mails import PERSON as MAILED_BY
+from tests.mails import ReadHere, filled, mail, raw
 from tests.routing import acting, running_routing, take, with_dialogue
 
 pytestmark = pytest.mark.stack
@@ -587,3 +594,191 @@ async def test_a_deletion_is_decided_by_a_person_and_leaves_nothing_anywhere(wor
     assert steps == ["received", "extended", "granted", "done"]
     # A repetition after a crash finds nothing more to do.
     await erase(world.intake.intake, acting(world.routing), document["_id"])
+
+
+# Staff act for somebody who calls, writes or comes
+
+
+def counter(world: World, document: Document) -> str:
+    return f"/son-la/tiep-nhan/phieu/{document['_id']}"
+
+
+async def looked_up_again(world: World, person: Person) -> str:
+    return unescape((await world.intake.client.post(LOOKUP, data={"code": person.code})).text)
+
+
+CALLED = {"via": "phone", "on": "09/3/2026"}
+
+
+async def test_the_office_does_for_a_caller_what_the_person_could_do_by_the_code(world: World) -> None:
+    earlier = NOW - timedelta(days=2)
+    world.intake.clock.now = earlier
+    person = await registered(world)
+    world.intake.clock.now = NOW
+    here, client = counter(world, await world.registration()), world.intake.client
+    csrf = sign_in(world)
+    page = unescape((await client.get(here)).text)
+    assert "Lò Văn Thử" in page
+    assert person.code not in page
+
+    async def record(path: str, **fields: str) -> httpx.Response:
+        return await client.post(f"{here}/{path}", data={"csrf": csrf} | CALLED | fields)
+
+    text = {"text": "Đề tài cấp cơ sở thì sao?", "mode": "amend"}
+    for wrong in ({"via": ""}, {"on": "11/3/2026"}, {"on": "07/3/2026"}):
+        refused = await record("noi-dung/1", **(text | wrong))
+        assert refused.status_code == 422
+        assert text["text"] in unescape(refused.text)
+    assert (await record("noi-dung/1", **text)).status_code == 303
+    # A paper without an address is taken: so is what a caller leaves out. The number stays as it was said.
+    contact = {"name": "Lò Văn Thử", "phone": "0912 345 678 (gặp anh Thử)", "email": CHANGED}
+    assert (await record("lien-he", **contact)).status_code == 303
+    assert (await record("cach-nhan", preferred_way="email")).status_code == 303
+    await world.pass_on()
+    [question] = await world.questions()
+    case = await world.case()
+    assert (question["text"], case["person"]["phone"], case["preferred_way"]) == (text["text"], contact["phone"], "email")
+    # The same letters as when the person does it.
+    assert {"receipt", "amended", "contact_changed"} == (await world.rows()).keys()
+
+    await routing_usecases.mark_invited(world.routing, acting(world.routing), case["_id"], "07", NOW.date(), 1)
+    await world.pass_on()
+    assert (await record("tham-du", answer="substitute", substitute="Cầm Văn Thay")).status_code == 303
+    await world.pass_on()
+    assert (await world.case())["attendance_reply"]["substitute"] == "Cầm Văn Thay"
+    asked = await record("rut", sections="1")
+    assert "phiếu được rút" in unescape(asked.text)
+    assert 'name="via" value="phone"' in asked.text
+    assert (await record("rut", sections="1", confirm="true")).status_code == 303
+    await world.pass_on()
+    assert (await world.case())["status"] == "withdrawn"
+
+    history = await looked_up_again(world, person)
+    for done in ("sửa nội dung", "sửa thông tin liên hệ", "đổi cách nhận thông tin", "cử người dự thay", "rút phiếu"):
+        assert f"Sở ghi theo đề nghị của Ông/Bà qua điện thoại ngày 09/3/2026: {done}" in history
+    stored = await world.registration()
+    kept = [e for e in stored["events"] if e["actor"] == "van.phong" and e["type"] != LETTER]
+    assert [e["changes"]["asked"] for e in kept] == [{"via": "phone", "on": "2026-03-09"}] * 5
+    assert "người ghi: van.phong" in unescape((await client.get(here)).text)
+
+
+async def test_the_office_records_a_request_about_data_whose_clock_began_on_the_day_it_was_asked(world: World) -> None:
+    world.intake.clock.now = NOW - timedelta(days=2)
+    person = await registered(world)
+    world.intake.clock.now = NOW
+    document = await world.registration()
+    sent = {"csrf": sign_in(world), "what": "delete", "note": "", "via": "email", "on": "08/3/2026"}
+    assert (await world.intake.client.post(f"{counter(world, document)}/du-lieu", data=sent)).status_code == 303
+    request = await world.intake.database["data_requests"].find_one({})
+    assert request is not None
+    # Two working days after a Sunday; twenty days after it.
+    assert (request["answer"]["due_on"], request["completion"]["due_on"]) == ("2026-03-10", "2026-03-30")
+    decided = f"{DESK}/{request['_id']}"
+    assert decided in (await world.intake.client.get(counter(world, document))).text
+    assert "qua thư điện tử ngày 08/3/2026" in unescape((await world.intake.client.get(decided)).text)
+    assert "Sở ghi theo đề nghị của Ông/Bà qua thư điện tử ngày 08/3/2026" in await looked_up_again(world, person)
+
+
+async def test_to_the_office_what_is_sealed_is_a_section_that_was_not_filled(world: World) -> None:
+    secret = "Tôi tố cáo ông Nguyễn Văn X nhận tiền khi giải quyết hồ sơ của tôi."
+    await registered(world, **{"sections.2": secret})
+    here, client = counter(world, await world.registration()), world.intake.client
+    csrf = sign_in(world)
+    blank = re.sub(r"\d\. ", "", re.search(r'<a href="[^"]+/noi-dung/3">(.+?)</a>', unescape((await client.get(here)).text))[1])  # type: ignore[index]
+    assert blank
+    pages = [unescape((await client.get(f"{here}{path}")).text) for path in ("", "/noi-dung/2", "/rut")]
+    assert 'noi-dung/2">2. ' in pages[0]
+    assert "Thêm nội dung" in pages[1]
+    assert "2. Về lĩnh vực" not in pages[2]
+    for page in pages:
+        assert secret not in page
+        assert "xem xét" not in page
+    taken = await client.post(
+        f"{here}/rut", data={"csrf": csrf, "sections": "2", "confirm": "true", "via": "phone", "on": "10/3/2026"}
+    )
+    assert taken.status_code == 409
+    more = {"csrf": csrf, "text": "Bổ sung: ngày 02/3/2026.", "mode": "new", "via": "phone", "on": "10/3/2026"}
+    assert (await client.post(f"{here}/noi-dung/2", data=more)).status_code == 303
+    await world.pass_on()
+    sealed = (await world.questions())[1]
+    assert (sealed["text"], [a["text"] for a in sealed["additions"]]) == (secret, ["Bổ sung: ngày 02/3/2026."])
+    sign_in(world, reads_sealed=True)
+    named = unescape((await client.get(here)).text)
+    assert "Bổ sung nội dung" in named[named.index("2. Về lĩnh vực") :]
+    assert secret not in unescape((await client.get(f"{here}/noi-dung/2")).text)
+
+
+async def test_feedback_is_added_to_by_the_control_unit_and_a_registration_is_not(world: World) -> None:
+    await sent_feedback(world)
+    feedback = await world.registration()
+    codec = SessionCodec(world.intake.intake.settings.session_secret)
+    session = Session(id="s2", agency="son-la", username="mot.cua", name="Lò Mẫu", roles=frozenset({Role.CONTROL}))
+    client = world.intake.client
+    client.cookies.set(STAFF_COOKIE, codec.encode(session, world.intake.clock()))
+    told = {"text": "Thêm: cân ở chợ Chiềng Lề.", "mode": "add", "via": "in_person", "on": "10/3/2026"}
+    forged = await client.post(f"{counter(world, feedback)}/noi-dung/1", data=told)
+    assert forged.status_code == 403
+    await world.transfer((await world.questions())[0]["_id"])
+    added = await client.post(f"{counter(world, feedback)}/noi-dung/1", data=told | {"csrf": codec.csrf("s2")})
+    assert added.status_code == 303
+    await world.pass_on()
+    [question] = await world.questions()
+    assert [a["text"] for a in question["additions"]] == [told["text"]]
+    await registered(world)
+    registration = await world.registration()
+    client.cookies.set(STAFF_COOKIE, codec.encode(session, world.intake.clock()))
+    assert (await client.get(counter(world, registration))).status_code == 403
+
+
+# Whatever the channel (D3)
+
+
+async def by_web(world: World) -> httpx.Response:
+    return await world.intake.client.post(FORM, data=web_form())
+
+
+async def by_program(world: World) -> httpx.Response:
+    return await world.intake.client.post(
+        "/api/v1/son-la/registrations", json=api_body(), headers={"Idempotency-Key": uuid4().hex}
+    )
+
+
+async def by_mail(world: World) -> httpx.Response:
+    """A mail with the form in it, read, and confirmed by the office as it was read."""
+    own, client = world.intake.intake, world.intake.client
+    room = Mailroom(own, {}, MailStore(world.intake.database, own.files), LetterCases(world.intake.database))
+    message = mail(filled(MAILED_BY, {1: TEXT}))
+    _id = await keep(room, own.agency("son-la"), ReadHere(), Fetched(raw(message), world.intake.clock()))
+    csrf = sign_in(world)
+    form = Page(await client.get(f"/son-la/tiep-nhan/thu-dien-tu/{_id}")).form("phieu/1")
+    return await client.post(form.action, data=dict(form.values) | {"csrf": csrf})
+
+
+def by_counter(channel: Channel) -> Callable[[World], Awaitable[httpx.Response]]:
+    async def enter(world: World) -> httpx.Response:
+        form = {name: value for name, value in web_form().items() if name != "consent"}
+        received = {"received_on": "10/3/2026", "received_time": "08:00", "read_back": "1", "plan": PLAN, "channel": channel}
+        return await world.intake.client.post("/son-la/tiep-nhan/", data=form | received | {"csrf": sign_in(world)})
+
+    return enter
+
+
+WAYS_HERE = {
+    Channel.WEB: by_web,
+    Channel.API: by_program,
+    Channel.EMAIL: by_mail,
+    **{channel: by_counter(channel) for channel in ENTRY_CHANNELS if channel is not Channel.EMAIL},
+}
+
+
+@pytest.mark.parametrize("channel", WAYS_HERE)
+async def test_by_whatever_channel_a_text_comes_it_is_proposed_to_the_same_unit(world: World, channel: Channel) -> None:
+    answer = await WAYS_HERE[channel](world)
+    assert answer.status_code in (200, 201, 303), answer.text
+    await world.pass_on()
+    [question] = await world.questions()
+    found = (question["section_no"], question["text"], question["state"], question["proposal"]["unit"])
+    assert found == (1, TEXT, "proposed", "quan-ly-khoa-hoc")
+    case = await world.case()
+    assert (case["channel"], case["status"], case["late"]) == (channel, "open", False)
+    assert case["dialogue"] == question["dialogue"] is not None

@@ -23,7 +23,7 @@ from contracts.model import (
     RegistrationState,
     Way,
 )
-from kit.acting import Acting
+from kit.acting import Acting, Asked, Via
 from kit.clock import TZ
 from kit.errors import Conflict, Invalid
 from kit.outbox import Change
@@ -32,7 +32,7 @@ from services.intake.after import domain
 from services.intake.after.domain import Mode, Situation
 from services.intake.feedback import documents as feedback_documents
 from services.intake.feedback import views as feedback_views
-from services.intake.views import question_views
+from services.intake.views import STEPS, question_views, step_words, timeline
 from services.routing.questions import states
 
 NOW = datetime(2026, 3, 10, 9, 30, tzinfo=TZ)
@@ -408,3 +408,53 @@ def test_of_a_sealed_question_that_went_on_nothing_is_shown() -> None:
     known = gone_on((QuestionState.TO_FEEDBACK, DIALOGUE), (QuestionState.SEALED, FEEDBACK))
     [view] = feedback_views.parts_of(registration() | {"source": DIALOGUE}, known, NOW, {1: Mode.ADD})
     assert (view.text, view.state) == ("", "Đang được xem xét")
+
+
+# Staff act for somebody
+
+
+def calling() -> Acting:
+    return Acting("son-la", "van.phong", NOW, asked=Asked(Via.PHONE, NOW.date()))
+
+
+def test_what_staff_record_says_so_in_the_act_and_in_the_history() -> None:
+    document = registration()
+    change = domain.changed_section(document, calling(), 1, "Mục 1", "Nội dung mới", Mode.AMEND)
+    assert change is not None
+    assert {act.actor for act in change.acts} == {"van.phong"}
+    assert change.acts[0].changes == {
+        "what": "amended",
+        "section": 1,
+        "how": "amend",
+        "asked": {"via": "phone", "on": "2026-03-10"},
+    }
+    amended = after(document, change)
+    said = [what for _, what, _ in timeline(amended, None, {})]
+    assert said == [
+        "Sở tiếp nhận phiếu",
+        "Sở ghi theo đề nghị của Ông/Bà qua điện thoại ngày 10/3/2026: sửa nội dung",
+    ]
+    # Events carry the steps as before.
+    assert "asked" not in RegistrationState.model_validate(amended).model_dump_json()
+
+
+@pytest.mark.parametrize("via", list(Via))
+@pytest.mark.parametrize("table", [STEPS, feedback_views.STEPS])
+def test_every_step_that_staff_may_record_has_its_words(via: Via, table: dict[str, str]) -> None:
+    recorded = set(table) - {"received", "erased"}
+    for state in recorded:
+        words = step_words({"state": state, "asked": Acting("s", "a", NOW, asked=Asked(via, NOW.date())).request["asked"]}, table)
+        assert words.startswith("Sở ghi theo đề nghị của Ông/Bà ")
+        assert ": Ông/Bà" not in words
+
+
+@pytest.mark.parametrize("state", [QuestionState.SEALED, QuestionState.EXCLUDED])
+def test_who_must_not_know_of_what_is_sealed_sees_a_section_that_was_not_filled(state: QuestionState) -> None:
+    document = registration("Một", "Tố cáo")
+    known = situation(question(QuestionState.PROPOSED) | question(state, 2, sealed=True))
+    seen, theirs = domain.without_sealed(document, known)
+    blank, without = registration("Một"), situation(question(QuestionState.PROPOSED))
+    assert (seen["sections"], theirs.questions) == (blank["sections"], without.questions)
+    assert [domain.mode(seen, no, theirs) for no in (1, 2)] == [domain.mode(blank, no, without) for no in (1, 2)]
+    assert domain.withdrawable(seen, theirs) == (1,)
+    assert len(document["sections"]) == 2

@@ -19,7 +19,7 @@ from kit.calendar import load_calendar
 from kit.clock import TZ
 from kit.errors import Conflict, Forbidden, Invalid
 from kit.outbox import Change
-from services.routing.questions import clocks, domain, states
+from services.routing.questions import clocks, domain, states, views
 from services.routing.questions.clocks import ClockRules
 from services.routing.questions.domain import Body, Draft, Stage
 from services.routing.questions.registrations import Classified, new_question
@@ -511,3 +511,30 @@ class Desk(RuleBasedStateMachine):
 
 TestDesk = Desk.TestCase
 TestDesk.settings = settings(max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+COUNTER = {"Ghi thay người đăng ký": "/son-la/tiep-nhan/phieu/c", "Phiếu tiếp nhận, mã tra cứu": "/son-la/tiep-nhan/c"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "roles", "expected"),
+    [
+        ({}, {"office"}, COUNTER),
+        ({"channel": "web"}, {"office"}, {"Ghi thay người đăng ký": "/son-la/tiep-nhan/phieu/c"}),
+        (
+            {"source": "feedback", "feedback": True},
+            {"control"},
+            COUNTER | {"Phiếu tiếp nhận, mã tra cứu": "/son-la/tiep-nhan/phan-anh/c"},
+        ),
+        ({"feedback": True}, {"control"}, {"Ghi thay người đăng ký": "/son-la/tiep-nhan/phieu/c"}),
+        ({}, {"leadership"}, {}),
+        ({}, {"control"}, {}),
+        ({"source": "walk_in", "channel": None}, {"office"}, {}),
+        ({"person": None}, {"office"}, {}),
+    ],
+)
+def test_the_counter_s_pages_are_linked_for_those_who_may_open_them(
+    changes: Doc, roles: set[str], expected: Mapping[str, str]
+) -> None:
+    case = {"_id": "c", "agency": "son-la", "source": "registration", "channel": "paper", "person": {"name": "Lò"}} | changes
+    assert dict(views.counter_links(case, Who(frozenset(roles)))) == expected

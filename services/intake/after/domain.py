@@ -8,10 +8,11 @@ the question, decides what a change becomes (`Amendment.taken_as`). Added to a r
 - `withdrawn_sections`, `withdrawal_reason`, `contact_changed_at`, `attendance_reply`; `additions` of a section
 - `first_contact`  whom the receipt was asked for, once `person` was corrected
 - `letters`        [n, kind, recipient, fields]: what the event number n asks notify to write; recipients as they were then
+- `asked` of a step  [via, on]: staff recorded it, as the person asked that way on that day (kit/acting.py:Asked)
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -109,6 +110,16 @@ def _now(document: Document, no: int, situation: Situation) -> QuestionStateData
 def is_hidden(question: QuestionStateData | None) -> bool:
     """Of a sealed question not even the text is shown: who else holds the code must not learn of a denunciation (D6)."""
     return question is not None and (question.sealed or question.state in (QuestionState.SEALED, QuestionState.EXCLUDED))
+
+
+def without_sealed(document: Document, situation: Situation) -> tuple[dict[str, Any], Situation]:
+    """The same as it is to who must not know that something in it is sealed (D6): its section is one that was not filled."""
+    families = {s["no"]: family(document["_id"], s["no"], situation.questions) for s in document["sections"]}
+    sealed = {no: mine for no, mine in families.items() if any(is_hidden(situation.questions.get(_id)) for _id in mine)}
+    kept_back = {_id for mine in sealed.values() for _id in mine}
+    sections = [s for s in document["sections"] if s["no"] not in sealed]
+    questions = {_id: q for _id, q in situation.questions.items() if _id not in kept_back}
+    return {**document, "sections": sections}, replace(situation, questions=questions)
 
 
 def mode(document: Document, no: int, situation: Situation) -> Mode:
@@ -339,4 +350,4 @@ def _changed(
             acts.append(acting.act(LETTER, changes={"letter": letter.kind.value}))
             frozen = {"recipient": dict(letter.person), "fields": letter.fields.sent()}
             kept.append({"n": n + len(acts) - 1, "kind": letter.kind.value, **frozen})
-    return Change(acts, {**fields, "letters": kept, "steps": [*document["steps"], step(acts[0], n, state)]})
+    return Change(acts, {**fields, "letters": kept, "steps": [*document["steps"], step(acts[0], n, state) | acting.request]})

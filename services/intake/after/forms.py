@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from contracts.model import Person, Way
-from kit.web.forms import Email, Input, Line, Phone, Text
+from kit.acting import Via
+from kit.web.forms import Email, FormDate, Input, Line, Phone, Text
 from services.intake.after.domain import Mode
 
 
@@ -30,6 +31,24 @@ class ContactForm(Input):
 
     def person(self) -> Person:
         return Person(**self.model_dump())
+
+
+class SpokenContactForm(ContactForm):
+    """The same as staff write it down: a telephone number as it was said."""
+
+    phone: Line = ""
+
+
+class AskedForm(Input):
+    """How somebody asked the office to act for them. Beside the fields of what is to be done."""
+
+    required: ClassVar[Mapping[str, str]] = {
+        "via": "Xin chọn cách người đề nghị đã liên hệ.",
+        "on": "Xin ghi ngày đề nghị.",
+    }
+
+    via: Via
+    on: FormDate
 
 
 class WayForm(Input):

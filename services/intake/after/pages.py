@@ -74,8 +74,9 @@ class Tracking:
         """A page of a visit, with its token in the forms and its cookie."""
         token = self.sessions.csrf(visit) if visit else ""
         here = f"/{profile.code}/tra-cuu"
+        common = {"csrf": token, "here": here, "home": f"{here}/phieu", "desk": False}
         response = self._templates.page(
-            request, name, agency=face_of(profile), status=status, headers=headers, **({"csrf": token, "here": here} | context)
+            request, name, agency=face_of(profile), status=status, headers=headers, **(common | context)
         )
         if visit:
             self.sessions.keep(response, visit)

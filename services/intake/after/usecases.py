@@ -75,13 +75,20 @@ async def change_section(intake: Intake, acting: Acting, registration: Document,
     return offered
 
 
+BLANK = "Xin ghi ít nhất họ và tên, hoặc một cách liên hệ."
+
+
 async def correct_contact(intake: Intake, acting: Acting, registration: Document, person: Person) -> None:
-    """Another name, address, telephone or e-mail. Raises `Invalid` for what the form insists on."""
+    """Another name, address, telephone or e-mail. Raises `Invalid` for what the form insists on; where staff write it down,
+    what is missing stays flagged and only a blank contact is refused (D3).
+    """
     missing = _missing(intake.agency(acting.agency), registration, person)
-    if missing:
+    if missing and acting.asked is None:
         raise Invalid(missing)
+    if person == Person():
+        raise Invalid({"name": BLANK})
     of_feedback = sheets.source_of(registration) is CaseSource.FEEDBACK
-    absent = [] if of_feedback else [name for name in Person.model_fields if not getattr(person, name)]
+    absent = list(missing) if of_feedback else [name for name in Person.model_fields if not getattr(person, name)]
     incomplete = [*absent, "sections", "read_back"]  # of these a contact puts nothing right
     await sheets.change(intake, registration, lambda d: domain.corrected(d, acting, person, incomplete))
 

@@ -2,7 +2,8 @@
 
 A request document: `registration` (its id, or that of feedback, as `source` says), `case_number`, `kind` (of registrant),
 `what` (see | delete), `note` (what the person added),
-`person` and `preferred_way` (whom letters go to; gone with the person's data), `asked_at`, `answer` and `completion` (clocks:
+`person` and `preferred_way` (whom letters go to; gone with the person's data), `asked_at`, `asked` (via, on: where staff recorded
+it, as the person asked that way on that day), `answer` and `completion` (clocks:
 due_on, due_at, explanation), `state`, `extended`, `reason` (why refused or extended, as the person reads it), `sort_at`, `steps`.
 
     received → granted | partly | refused;  granted, partly → done;  extended once, while open and in time
@@ -43,7 +44,7 @@ TO_EXTEND = "extended"
 
 
 def new_request(registration: Document, acting: Acting, what: What, note: str, answer: Deadline, due: Deadline) -> dict[str, Any]:
-    """What a request holds beside its identity; its clocks count from now."""
+    """What a request holds beside its identity; `answer` and `due` are its clocks."""
     act = acting.act(LETTER, changes={"step": State.RECEIVED.value})
     return {
         "registration": registration["_id"],
@@ -56,6 +57,7 @@ def new_request(registration: Document, acting: Acting, what: What, note: str, a
         "person": registration["person"],
         "preferred_way": registration["preferred_way"],
         "asked_at": acting.now,
+        **acting.request,
         "answer": _clock(answer),
         "completion": _clock(due),
         "state": State.RECEIVED.value,

@@ -11,6 +11,7 @@ from contracts.model import CaseSource, CaseState, Channel, QuestionStateData
 from kit.acting import Acting
 from kit.agency import Deadline as Rule
 from kit.calendar import Deadline, WorkCalendar
+from kit.clock import start_of_day
 from kit.errors import Conflict, Invalid, NotFound
 from kit.mongo import Document
 from kit.web.navigation import DATA_REQUESTS as PAGE
@@ -29,7 +30,8 @@ LAW = "NĐ 356/2025"
 
 
 async def ask(intake: Intake, acting: Acting, registration: Document, what: What, note: str) -> Document:
-    """Ask for a copy or for deletion. While one of the kind is open it is the answer: pressed twice is asked once.
+    """Ask for a copy or for deletion. While one of the kind is open it is the answer: pressed twice is asked once. The clocks
+    count from the day on which the person asked, though staff may record it later.
 
     Raises `Conflict` when there is nothing left to ask about.
     """
@@ -43,8 +45,9 @@ async def ask(intake: Intake, acting: Acting, registration: Document, what: What
         return open_one
     deadlines = intake.agency(acting.agency).deadlines
     calendar = await intake.calendars.of(acting.agency)
-    answer = _due(calendar, deadlines.data_answer, acting.now)
-    due = _due(calendar, deadlines.data_see if what == "see" else deadlines.data_delete, acting.now)
+    start = start_of_day(acting.asked.on) if acting.asked else acting.now
+    answer = _due(calendar, deadlines.data_answer, start)
+    due = _due(calendar, deadlines.data_see if what == "see" else deadlines.data_delete, start)
     state = domain.new_request(registration, acting, what, note, answer, due)
     act = acting.act(LETTER, changes={"step": State.RECEIVED.value})
     # The id counts those before it, so that two clicks at once come to one request.

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from contracts.model import CaseSource, CaseStatus, LetterKind, Participation, QuestionState, RegistrantKind, Way
+from contracts.model import CaseSource, CaseStatus, Channel, LetterKind, Participation, QuestionState, RegistrantKind, Way
 from kit.agency import Agency
 from kit.clock import format_date, format_moment, local_date
 from kit.web.rendering import format_phone
@@ -114,6 +114,22 @@ def person_facts(case: Document, who: Who) -> list[tuple[str, str]]:
             ("Mong được báo qua", words.WAYS[Way(wished)] if wished else ""),
         ]
     return [(term, text) for term, text in facts if text]
+
+
+def counter_links(case: Document, who: Who) -> list[tuple[str, str]]:
+    """Where intake's counter goes on with the case, for its office: acting for the person, and the receipt slip of what did not
+    come by itself. Nothing of a walk-in, which intake does not know, nor once the data are erased.
+    """
+    if case["source"] == CaseSource.WALK_IN or case["person"] is None or not who.is_party(Party.OFFICE, case):
+        return []
+    at = f"/{case['agency']}/tiep-nhan"
+    links = [("Ghi thay người đăng ký", f"{at}/phieu/{case['_id']}")]
+    came_as_feedback = case["source"] == CaseSource.FEEDBACK
+    if case["channel"] not in (Channel.WEB, Channel.API) and (came_as_feedback or Party.OFFICE in who.roles):
+        links.append(
+            ("Phiếu tiếp nhận, mã tra cứu", f"{at}/phan-anh/{case['_id']}" if came_as_feedback else f"{at}/{case['_id']}")
+        )
+    return links
 
 
 def case_facts(case: Document, dialogue: Document | None) -> list[tuple[str, str]]:

@@ -142,6 +142,7 @@ async def _page(desk: Desk, request: Request, session: Session, case_id: UUID, *
         "may_group": works_on_feedback and case.get("group") is None,
         "may_enter_dialogue": works_on_feedback and case["status"] == CaseStatus.TO_FEEDBACK,
         "dialogues": await desk.dialogues(session),
+        "counter": views.counter_links(case, who),
     }
     return desk.page(request, session, "case.html", status=status, **(shown | context))
 
