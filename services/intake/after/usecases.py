@@ -89,7 +89,7 @@ async def correct_contact(intake: Intake, acting: Acting, registration: Document
         raise Invalid({"name": BLANK})
     of_feedback = sheets.source_of(registration) is CaseSource.FEEDBACK
     absent = list(missing) if of_feedback else [name for name in Person.model_fields if not getattr(person, name)]
-    incomplete = [*absent, "sections", "read_back"]
+    incomplete = [*absent, "sections", "read_back"]  # of these a contact puts nothing right
     await sheets.change(intake, registration, lambda d: domain.corrected(d, acting, person, incomplete))
 
 
