@@ -63,14 +63,8 @@ async def intake(mongodb_url: str) -> AsyncIterator[Running]:
 
 async def fill(intake: Running, dialogue: str) -> None:
     """Take the one seat of a dialogue."""
-    case = CaseState(
-        case_number="SL-2026-000001",
-        plan=FULL,
-        dialogue=dialogue,
-        source=CaseSource.REGISTRATION,
-        received_at=NOW,
-        status=CaseStatus.OPEN,
-    )
+    said = {"case_number": "SL-2026-000001", "plan": FULL, "dialogue": dialogue, "received_at": NOW}
+    case = CaseState(source=CaseSource.REGISTRATION, status=CaseStatus.OPEN, **said)
     opened = Event[Any].model_construct(type="case.opened.v1", subject=str(uuid4()), agency="son-la", sequence=1, data=case)
     await intake.intake.projections.save_cases([opened])
     await intake.intake.projections.count_seats()
