@@ -30,7 +30,7 @@ ASSIGNERS = {"son-la": "leadership", "bac-kan": "office"}
 """Who transfers, by the profiles' `assign_by`."""
 CATCH_ALL = ("van-phong", "thanh-tra")
 """The unit for what has no proposal and for what another unit returned; the second where the first was the one that returned."""
-FIELDS = ("state", "seq", "unit", "case_number", "section_no", "steps", "transfers")
+FIELDS = ("state", "seq", "unit", "proposal", "steps", "transfers")
 REFUSED = re.compile(r"<li>\s*([A-Z]{2}-\d{4}-\d{6}): ")
 
 Moving = tuple[Sent, Document]

@@ -243,7 +243,8 @@ def _letters(e: Evidence) -> list[str]:
         wanted[sent.case_number, "feedback_receipt" if sent.way is Way.FEEDBACK else "receipt"] += 1
         wanted[sent.case_number, "amended"] += sent.is_changed
         wanted[sent.case_number, "new_question"] += sum(move.state == "transferred" for move in sent.moved)
-    found = Counter((row.get("case_number", ""), row["kind"]) for row in e.ledger)
+    known = {case for case, _ in wanted}
+    found = Counter((row["case_number"], row["kind"]) for row in e.ledger if row.get("case_number") in known)
     return [f"{case}: {found[case, kind]} × {kind}" for case, kind in wanted | found if found[case, kind] != wanted[case, kind]]
 
 

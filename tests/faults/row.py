@@ -119,7 +119,11 @@ class Row:
             await self.note_sending()
 
     async def note_sending(self, *also: str) -> None:
-        """These letters may become UNKNOWN: what is marked SENDING now, or stands in a state `also`."""
+        """These letters may become UNKNOWN: what is marked SENDING now, or stands in a state `also`.
+
+        What a process wrote just before it was killed is waited for; nobody else touches its letters before their lease ends.
+        """
+        await asyncio.sleep(0.3)
         states = {"$in": ["sending", *also]}
         self._in_hands |= {row["_id"] for row in await self.watcher.rows("notify", "ledger", {"state": states}, fields=["_id"])}
 

@@ -46,6 +46,8 @@ class Mix:
         with self.row.phase("kill: wait until ready"):
             await self.row.ready(service)
         await self.row.signal(service, signal.SIGSTOP)
+        if service == "notify":  # it may find replies too late when it wakes
+            await self.row.note_sending()
         self.row.load.burst(AT_LEAST + 10)
         await eventually(lambda: self._enough(service), timeout=60)
         self.in_flight[service].append(await self.row.waiting_for(service))
@@ -74,6 +76,7 @@ class Mix:
         """The supervisor starts it again."""
         self.row.stack.kill("mongodb")
         await self.row.ready("mongodb")
+        await self.row.note_sending("unknown")
 
     async def mongodb_stands_still(self) -> None:
         """It answers nobody, and goes on where it was."""
@@ -86,6 +89,7 @@ class Mix:
             await asyncio.sleep(self.row.chance.uniform(6, 8))
             await eventually(lambda: self._answered_since(began), timeout=20, every=0.2)
         await self.row.signal("mongodb", signal.SIGCONT)
+        await self.row.note_sending("unknown")  # it may have stood still for longer than a lease
 
     async def _answered_since(self, began: float) -> bool:
         return any(answer.began >= began for answer in self.row.load.answers())

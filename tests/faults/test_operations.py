@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -22,22 +23,24 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 HOUR, YEAR = 3600, 365 * 24 * 3600
 
 
-@pytest.mark.parametrize("shift", [HOUR, -HOUR, YEAR], ids=["plus an hour", "minus an hour", "plus a year"])
-async def test_row16_a_clock_that_lies(tmp_path: Path, shift: int) -> None:
+@pytest.mark.parametrize("shifts", [(HOUR, -HOUR), (YEAR,)], ids=["an hour", "a year"])
+async def test_row16_a_clock_that_lies(tmp_path: Path, shifts: Sequence[int]) -> None:
     """One service at a time: leases hold, since the database judges them; everything ends as it should."""
     library = compiled("clock", tmp_path)
     settings = {"notify": {"smtp_timeout_seconds": "5", "lease_seconds": "10"}}
-    async with row(f"16 clock {shift:+} s", tmp_path / "s", settings=settings) as r:
+    words = " and ".join(f"{shift:+} s" for shift in shifts)
+    async with row(f"16 clock {words}", tmp_path / "s", settings=settings) as r:
         # A letter that is a year old is held for staff; and a registration a year on is after every closing.
         letters = ("sent", "held")
-        r.load.moves_on = abs(shift) != YEAR  # what is moved a year on is in no report of today
-        services = ("routing", "notify", "reporting") if abs(shift) == YEAR else SERVICES
+        r.load.moves_on = YEAR not in shifts  # what is moved a year on is in no report of today
+        services = ("routing", "notify", "reporting") if YEAR in shifts else SERVICES
         async with r.loaded(12 * len(services)):
             for service in services:
-                await _lying(r, service, str(library), shift)
-                r.hit(f"registrations while the clock of {service} was off", await _accepted_during(r, 5))
+                for shift in shifts:
+                    await _lying(r, service, str(library), shift)
+                    r.hit(f"registrations while the clock of {service} was off", await _accepted_during(r, 5))
                 await _lying(r, service, "", 0)
-        r.inject(f"wall clock {shift:+} s in {', '.join(services)}, one after the other")
+        r.inject(f"wall clock {words} in {', '.join(services)}, one after the other")
         await r.judge(letters)
 
 
