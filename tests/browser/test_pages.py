@@ -35,7 +35,7 @@ from services.intake.surveys.store import POINTS, PointStore
 from tests.browser.judging import Judged
 from tests.browser.pages import APART, NO_PAGES, Found, route_of, routes, survey
 from tests.intake import NOW, PLAN, Running, api_body, dialogue, plan, running_intake
-from tests.mails import DOCX, attach, filled_docx, mail, raw
+from tests.mails import DOCX, ReadHere, attach, filled_docx, mail, raw
 from tests.stack import served
 
 EARLY, LATE, FULL, UNDATED = f"{PLAN}-som", f"{PLAN}-muon", f"{PLAN}-du-cho", f"{PLAN}-chua-dinh"
