@@ -1,5 +1,7 @@
 """Rules of staff accounts."""
 
+import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from kit.acting import Acting
 from kit.errors import Conflict, Invalid
-from services.routing.staff import domain
+from services.routing.staff import domain, usecases
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 ADMIN = Acting("son-la", "quantri", NOW)
@@ -92,3 +94,24 @@ def test_disabling_ends_sessions_and_nobody_locks_themselves_out() -> None:
 def test_sign_in_rests_only_after_five_wrong_passwords_and_only_for_a_while(failures: int, minutes: int) -> None:
     locked = domain.is_locked(failures, NOW, NOW + timedelta(minutes=minutes))
     assert locked == (failures >= 5 and minutes < 15)
+
+
+class _Hasher:
+    """Counts how many passwords are looked at in the same moment."""
+
+    def __init__(self) -> None:
+        self.now, self.most = 0, 0
+
+    def verify(self, _hashed: str, _password: str) -> bool:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        time.sleep(0.005)
+        self.now -= 1
+        return True
+
+
+async def test_passwords_are_looked_at_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    hasher = _Hasher()
+    monkeypatch.setattr(usecases, "_hasher", hasher)
+    assert all(await asyncio.gather(*(usecases._verify("hash", "password") for _ in range(8))))
+    assert hasher.most == 1
