@@ -613,6 +613,21 @@ async def test_a_mail_becomes_feedback_with_its_moment_and_its_files(intake: Run
     await eventually(published)
 
 
+async def test_feedback_that_came_by_another_way_is_shown_before_it_is_confirmed(intake: Running) -> None:
+    received_at = intake.clock.now - timedelta(days=1)
+    mails = [raw(mail("Tôi phản ánh.", message_id=f"{n}@x.example")) for n in range(2)]
+    first, second = [await put(intake, content, received_at=received_at) for content in mails]
+    sign_in(intake, Role.OFFICE)
+    values = form_of(await intake.client.get(phan_anh(first)), "phan-anh")
+    assert (await intake.client.post(phan_anh(first), data=values)).status_code == 303
+    asked = await intake.client.post(phan_anh(second), data=values | {"incoming_number": "45"})
+    assert "Có thể trùng với phản ánh, kiến nghị đã có" in asked.text
+    again = form_of(asked, "phan-anh")
+    assert again["incoming_number"] == "45"
+    assert (await intake.client.post(phan_anh(second), data=again | {"anyway": "1"})).status_code == 303
+    assert await intake.database["feedback"].count_documents({}) == 2
+
+
 async def test_what_dies_between_feedback_and_the_note_of_it_is_one_feedback(intake: Running) -> None:
     document = await put(intake, corpus()["plain"])
     here = f"{HERE}/{document['_id']}"

@@ -30,6 +30,7 @@ class MailFeedbackForm(FeedbackForm):
     incoming_number: Line | None = None
     outside_number: Line | None = None
     outside_due: FormDate | None = None
+    anyway: Literal["1"] | None = None
 
     def entry(self, received_at: datetime) -> FeedbackEntry:
         return FeedbackEntry(

@@ -17,7 +17,8 @@ from kit.errors import Conflict, Invalid, NotFound, Unavailable
 from kit.web import Templates, current_trace, read_form, staff
 from kit.web.faces import face_of
 from services.intake.feedback.http import LABELS as FEEDBACK_LABELS
-from services.intake.feedback.usecases import FeedbackIntake
+from services.intake.feedback.usecases import ALIKE_WITHIN, FeedbackIntake
+from services.intake.feedback.views import CHANNELS
 from services.intake.http import choice_pairs, labels_of
 from services.intake.mailbox import views
 from services.intake.mailbox.domain import CLAIMED, Document, State, is_open
@@ -26,6 +27,7 @@ from services.intake.mailbox.store import PAGE
 from services.intake.mailbox.usecases import (
     Mailroom,
     add_form,
+    alike_as_feedback,
     alike_to,
     confirm,
     confirm_as_feedback,
@@ -167,8 +169,12 @@ class _Desk:
         index, values = number - 1, submitted.values
         try:
             typed = submitted.parse(MailFeedbackForm)
-            acting = self._acting(profile, session)
-            form = await confirm_as_feedback(self._room, self._feedback, acting, mail, index, typed.feedback(), typed.entry)
+            feedback, acting = typed.feedback(), self._acting(profile, session)
+            found = [] if typed.anyway else await alike_as_feedback(self._feedback, acting, document, index, feedback)
+            if found:
+                like = alike_rows(found, feedback.person, CHANNELS)
+                return await self._as_feedback(request, profile, document, index, values, like=like)
+            form = await confirm_as_feedback(self._room, self._feedback, acting, mail, index, feedback, typed.entry)
         except Invalid as error:
             return await self._as_feedback(request, profile, document, index, values, errors=error.errors, status=422)
         except Unavailable as error:
@@ -268,6 +274,7 @@ class _Desk:
         *,
         errors: Mapping[str, str] | None = None,
         warning: str = "",
+        like: Sequence[AlikeRow] = (),
         status: int = 200,
     ) -> Response:
         if not 0 <= index < len(document["forms"]):
@@ -290,6 +297,8 @@ class _Desk:
             values=values,
             errors=errors or {},
             warning=warning,
+            like=like,
+            alike_days=ALIKE_WITHIN.days,
         )
 
     def _profile(self, agency: str) -> Agency:

@@ -140,6 +140,16 @@ async def alike_to(room: Mailroom, document: Document, form: int, submission: Su
     return await alike(room.intake, document["agency"], key, submission, Channel.EMAIL)
 
 
+async def alike_as_feedback(
+    desk: FeedbackIntake, acting: Acting, document: Document, form: int, feedback: Feedback
+) -> list[Document]:
+    """The same of feedback."""
+    if not domain.is_open(_form(document, form)):
+        return []
+    key = domain.case_key(CaseSource.FEEDBACK, document["_id"], form)
+    return await feedback_usecases.alike(desk, acting, key, feedback, Channel.EMAIL)
+
+
 async def confirm(
     room: Mailroom, acting: Acting, mail: UUID, form: int, submission: Submission, incoming_number: str | None
 ) -> Document:
