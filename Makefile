@@ -22,7 +22,7 @@ demo: $(INSTALLED) ## The main job from registration to report, unattended, in a
 
 test: $(INSTALLED) ## All tests, on real Kafka and MongoDB
 	@$(BIN)/python -m deploy.local.downloads
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --ignore tests/faults
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/faults
 	$(BIN)/python -m pytest tests/faults # alone: it needs the machine to itself
 
 screens: $(INSTALLED) ## A picture of every page, on a phone and on a desk, in .local/screens (the tests that judge them take it)

@@ -31,7 +31,8 @@ os.environ[ENV_PREFIX + "PROOF_COST"] = "0"
 MEMORY, ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108 - a directory of its own is made in it
 
 ON_ONE_STACK = ("integration/test_monitoring.py", "browser/test_people.py", "integration/test_bad_input.py")
-"""Files that use `whole_stack`, in this order: the first expects that nothing has gone wrong yet, the last stops parts of it."""
+"""Files that use `whole_stack`, in this order on every worker: the first expects that nothing has gone wrong yet, the last stops
+parts of it."""
 
 LONG = (
     "integration/test_demo.py",
@@ -48,14 +49,9 @@ LONG = (
 """Files that take longest, begun with: one that begins last has a processor to itself at the end, and the other is idle."""
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The order, and what one worker runs (`--dist loadgroup`): a file, or the files that share a stack."""
-    order = {name: n for n, name in enumerate(LONG)}
-    names = {item: item.path.relative_to(Path(__file__).parent).as_posix() for item in items}
-    items.sort(key=lambda item: order.get(names[item], len(LONG)))
-    for item, name in names.items():
-        item.add_marker(pytest.mark.xdist_group("one stack" if name in ON_ONE_STACK else name))
+    rank = {Path(__file__).parent / name: n for n, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path, len(LONG)))
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +71,7 @@ def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSt
 
 @pytest.fixture(scope="session")
 def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """Everything as `doithoai up` starts it, for the files of `ON_ONE_STACK`."""
+    """Everything as `doithoai up` starts it, for those files of `ON_ONE_STACK` that a worker runs."""
     with LocalStack(tmp_path_factory.mktemp("whole")) as stack:
         start_everything(stack)
         yield stack
