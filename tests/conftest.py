@@ -30,13 +30,11 @@ os.environ[ENV_PREFIX + "PROOF_COST"] = "0"
 
 MEMORY, ROOM = Path("/dev/shm"), 4 << 30  # noqa: S108 - a directory of its own is made in it
 
-ON_ONE_STACK = ("integration/test_monitoring.py", "browser/test_people.py", "integration/test_bad_input.py")
-"""Files that use `whole_stack`, in this order on every worker: the first expects that nothing has gone wrong yet, the last stops
-parts of it."""
-
 LONG = (
     "integration/test_demo.py",
-    *ON_ONE_STACK,
+    "integration/test_monitoring.py",
+    "browser/test_people.py",
+    "integration/test_bad_input.py",
     "integration/test_mailbox.py",
     "browser/test_pages.py",
     "integration/test_consumer.py",
@@ -69,9 +67,9 @@ def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSt
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """Everything as `doithoai up` starts it, for those files of `ON_ONE_STACK` that a worker runs."""
+    """Everything as `doithoai up` starts it, for one file: left running it would take a quarter of a processor from the others."""
     with LocalStack(tmp_path_factory.mktemp("whole")) as stack:
         start_everything(stack)
         yield stack

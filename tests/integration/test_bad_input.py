@@ -1,7 +1,7 @@
 """Bad input through the front door of the whole stack: a clear answer to whoever sent it, a dead letter for a record, and what is
 behind it flows on. Everything sent carries one invented person, who may then stand in no log, metric or address (I10).
 
-The tests share one stack and run in this order, after those that need it whole; those that stop a part start it again.
+The tests share one stack and run in this order; those that stop a part start it again.
 """
 
 import html
