@@ -69,7 +69,7 @@ def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSt
 
 @pytest.fixture(scope="module")
 def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """Everything as `doithoai up` starts it, for one file: left running it would take a quarter of a processor from the others."""
+    """Everything as `doithoai up` starts it, for one file: left running it takes a quarter of a processor."""
     with LocalStack(tmp_path_factory.mktemp("whole")) as stack:
         start_everything(stack)
         yield stack

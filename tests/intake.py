@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pymongo
 from fastapi import FastAPI
 from pydantic import SecretStr
 
@@ -64,7 +65,8 @@ class Running:
 
     async def announce(self, *states: tuple[str, Payload], sequence: int = 1) -> None:
         """Take over plans and dialogues as if their events had been read."""
-        await self.intake.projections.save_announcements([announcement(_id, state, sequence) for _id, state in states])
+        with pymongo.timeout(20):  # nobody waits as for a request: a busy machine may take its time
+            await self.intake.projections.save_announcements([announcement(_id, state, sequence) for _id, state in states])
 
 
 def announcement(_id: str, state: Payload, sequence: int = 1) -> Event[Any]:

@@ -24,7 +24,7 @@ from kit.acting import Acting
 from kit.auth import COOKIE, Role, Session, SessionCodec
 from kit.web import Templates
 from kit.web.faces import face_of
-from kit.web.navigation import MAILS
+from kit.web.navigation import HELD, MAILS
 from services.intake.data_requests.domain import State
 from services.intake.data_requests.usecases import ask, decide
 from services.intake.mailbox.imap import Fetched
@@ -229,7 +229,7 @@ async def test_the_bar_of_another_service_s_page_tells_what_waits_in_intake(
     intake: Running, site: str, browser: Browser, tmp_path: Path
 ) -> None:
     """The page is routing's, drawn without knowing; its script asks intake, which is real (decision 0018)."""
-    intake.intake.waiting[MAILS] = {"son-la": 2, "bac-kan": 9}
+    intake.intake.waiting.update({MAILS: {"son-la": 2, "bac-kan": 9}, HELD: {"bac-kan": 1}})
     (tmp_path / "desk.html").write_text('{% extends "staff.html" %}{% block content %}<h1>Hàng đợi</h1>{% endblock %}')
     asked = Request({"type": "http", "path": "/son-la/can-bo/", "headers": [], "method": "GET", "query_string": b""})
     asked.state.session = Session(id="s1", agency="son-la", username="a", name="Cầm", roles=frozenset({Role.OFFICE}))
@@ -240,7 +240,7 @@ async def test_the_bar_of_another_service_s_page_tells_what_waits_in_intake(
     await page.route("**/son-la/can-bo/", lambda route: route.fulfill(body=bytes(desk.body).decode(), headers=dict(desk.headers)))
     await page.goto(f"{site}/son-la/can-bo/")
     await page.get_by_role("link", name="Thư điện tử 2 đang chờ").wait_for(timeout=10_000)
-    assert await page.get_by_role("link", name="Chờ kiểm tra", exact=True).count() == 1  # none is held
+    assert await page.get_by_role("link", name="Chờ kiểm tra", exact=True).count() == 1  # none is held here
     await context.close()
 
 
