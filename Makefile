@@ -30,10 +30,11 @@ screens: $(INSTALLED) ## A picture of every page, on a phone and on a desk, in .
 	$(BIN)/python -m pytest tests/browser/test_pages.py tests/integration/test_demo.py --screens .local/screens
 
 ROW_NAME = $(shell echo '$(ROW)' | sed -E 's/^0*([0-9])$$/0\1/; s/^hour$$/_hour/')
+ROWS = $(if $(ROW),row$(ROW_NAME),row and not row_hour)
 
-faults: $(INSTALLED) ## Every row of docs/reliability.md; one of them: make faults ROW=7; the operator's hour: ROW=hour
+faults: $(INSTALLED) ## Every row of docs/reliability.md; one of them: make faults ROW=7; the operator's hour: make faults ROW=hour
 	@$(BIN)/python -m deploy.local.downloads
-	$(BIN)/python -m pytest tests/faults -s -m "faults or stack" -k "row$(ROW_NAME)"
+	$(BIN)/python -m pytest tests/faults -s -m "faults or stack" -k "$(ROWS)"
 
 faults-proof: $(INSTALLED) ## Every invariant against a build that breaks it
 	@$(BIN)/python -m deploy.local.downloads

@@ -16,7 +16,7 @@ from deploy.local import downloads, kafka, mongo, proxy
 from deploy.local.errors import StackError
 from deploy.local.paths import CACHE, ROOT
 from deploy.local.ports import HOST, SERVICES, Ports, accepts_connections, require_free
-from deploy.local.supervisor import Program, Say, Supervisor
+from deploy.local.supervisor import BACKOFF, Program, Say, Supervisor
 from kit.settings import ServiceSettings
 
 ENV_PREFIX = "DOITHOAI_"
@@ -31,8 +31,8 @@ class LocalStack:
     """Starts what is asked for, knows how to reach it, and stops everything in reverse order.
 
     Use as a context manager; `start` may be called again to add what was not started before. `state` holds the data, the
-    logs and the secrets: the same directory finds its data again. `say` is told about restarts. `serve` is the command that
-    runs a service, up to its name.
+    logs and the secrets: the same directory finds its data again. `say` is told about restarts, which wait for `backoff`
+    seconds. `serve` is the command that runs a service, up to its name.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class LocalStack:
         cache: Path = CACHE,
         say: Say = lambda _: None,
         serve: Sequence[str | Path] = SERVE,
+        backoff: Sequence[float] = BACKOFF,
     ) -> None:
         self.state = state.absolute()
         # Data and mails of people, secrets, passwords: for this user alone.
@@ -58,7 +59,7 @@ class LocalStack:
         self.smtp_port = self.ports.smtp
         self.public_url = f"http://localhost:{self.ports.proxy}"
         self.mail_url = f"http://localhost:{self.ports.mail_web}"
-        self._supervisor = Supervisor(self.log_dir, say)
+        self._supervisor = Supervisor(self.log_dir, say, backoff)
         self._serve = serve
         self._secrets: dict[str, str] | None = None
 

@@ -42,12 +42,13 @@ class Program:
 class Process:
     """A program under supervision."""
 
-    def __init__(self, program: Program, log_dir: Path, say: Say) -> None:
+    def __init__(self, program: Program, log_dir: Path, say: Say, backoff: Sequence[float] = BACKOFF) -> None:
         self.program = program
         self.log = log_dir / f"{program.name}.log"
         self.ready = threading.Event()
         self.failure: str | None = None
         self._say = say
+        self._backoff = backoff
         self._popen: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -112,7 +113,7 @@ class Process:
                 self.failure = f"{self.program.name} stopped while starting ({_ending(status)}): {last_line(self.log)}"
                 return
             attempt = 1 if time.monotonic() - started > STEADY_AFTER else attempt + 1
-            wait = BACKOFF[min(attempt, len(BACKOFF)) - 1]
+            wait = self._backoff[min(attempt, len(self._backoff)) - 1]
             self._say(f"{self.program.name} stopped ({_ending(status)}); starting it again in {wait:g} s")
             self._stopping.wait(wait)
 
@@ -139,12 +140,16 @@ class Process:
 
 
 class Supervisor:
-    """Processes in groups: a group starts together once the one before is ready, and stops after the one behind it."""
+    """Processes in groups: a group starts together once the one before is ready, and stops after the one behind it.
 
-    def __init__(self, log_dir: Path, say: Say = lambda _: None) -> None:
+    `backoff`: seconds until what died is started again, for each time that it did not live long.
+    """
+
+    def __init__(self, log_dir: Path, say: Say = lambda _: None, backoff: Sequence[float] = BACKOFF) -> None:
         log_dir.mkdir(parents=True, exist_ok=True)
         self._log_dir = log_dir
         self._say = say
+        self._backoff = backoff
         self._groups: list[list[Process]] = []
 
     def __getitem__(self, name: str) -> Process:
@@ -155,7 +160,7 @@ class Supervisor:
 
     def start(self, programs: Sequence[Program]) -> None:
         """Start all of `programs` at once and wait until each is ready; raises StackError."""
-        group = [Process(program, self._log_dir, self._say) for program in programs]
+        group = [Process(program, self._log_dir, self._say, self._backoff) for program in programs]
         self._groups.append(group)
         for process in group:
             process.start()

@@ -64,6 +64,8 @@ class Evidence:
     intake_staff: Sequence[Document] = ()
     notify_staff: Sequence[Document] = ()
     reporting_staff: Sequence[Document] = ()
+    intake_calendars: Sequence[Document] = ()
+    reporting_calendars: Sequence[Document] = ()
     dead_letters: Sequence[Document] = ()
     records: dict[str, list[Record]] = field(default_factory=dict)
     committed: dict[str, dict[tuple[str, int], int]] = field(default_factory=dict)
@@ -113,6 +115,8 @@ SOURCES: Mapping[str, tuple[str, str]] = {
     "intake_staff": ("intake", "staff"),
     "notify_staff": ("notify", "staff"),
     "reporting_staff": ("reporting", "staff"),
+    "intake_calendars": ("intake", "calendars"),
+    "reporting_calendars": ("reporting", "calendars"),
 }
 """Field of the evidence → service and collection."""
 EFFECTS: Mapping[str, Sequence[str]] = {
@@ -123,11 +127,13 @@ EFFECTS: Mapping[str, Sequence[str]] = {
     "intake.questions": ("shown_questions",),
     "intake.dialogues": ("shown_plans", "shown_dialogues"),
     "intake.staff": ("intake_staff",),
+    "intake.calendars": ("intake_calendars",),
     "reporting.cases": ("facts",),
     "reporting.questions": ("facts",),
     "reporting.dialogues": ("facts",),
     "reporting.surveys": ("facts",),
     "reporting.staff": ("reporting_staff",),
+    "reporting.calendars": ("reporting_calendars",),
     "notify.letters": ("ledger",),
     "notify.staff": ("notify_staff",),
 }
@@ -144,6 +150,8 @@ SHOWS: Mapping[str, Sequence[str]] = {
     "intake_staff": ("sequence",),
     "notify_staff": ("sequence",),
     "reporting_staff": ("sequence",),
+    "intake_calendars": ("sequence",),
+    "reporting_calendars": ("sequence",),
     "facts": ("sequence",),
     "ledger": ("agency", "letter_key"),
 }

@@ -343,6 +343,8 @@ def _effects(e: Evidence) -> dict[str, Callable[[Record, Mapping[str, Any]], boo
     facts = {row["_id"]: row["sequence"] for row in e.facts}
     letters = {(row["agency"], row["letter_key"]) for row in e.ledger}
     announced = {row["_id"]: row["sequence"] for row in (*e.shown_plans, *e.shown_dialogues)}
+    intake_calendars = {row["_id"]: row["sequence"] for row in e.intake_calendars}
+    reporting_calendars = {row["_id"]: row["sequence"] for row in e.reporting_calendars}
 
     def knows(accounts: Iterable[Mapping[str, Any]]) -> Callable[[Record, Mapping[str, Any]], bool]:
         held = {row["_id"]: row["sequence"] for row in accounts}
@@ -359,12 +361,14 @@ def _effects(e: Evidence) -> dict[str, Callable[[Record, Mapping[str, Any]], boo
         "intake.questions": at_least(shown_questions),
         "intake.dialogues": at_least(announced),
         "intake.staff": knows(e.intake_staff),
+        "intake.calendars": at_least(intake_calendars),
         "reporting.cases": at_least(facts, "case/"),
         "reporting.questions": at_least(facts, "question/"),
         "reporting.surveys": at_least(facts, "survey/"),
         # Nothing is counted of a plan.
         "reporting.dialogues": lambda r, event: event["type"].startswith("plan.") or at_least(facts, "dialogue/")(r, event),
         "reporting.staff": knows(e.reporting_staff),
+        "reporting.calendars": at_least(reporting_calendars),
         "notify.letters": lambda _, event: (event["agency"], event["data"].get("letter_key")) in letters,
         "notify.staff": knows(e.notify_staff),
     }

@@ -5,6 +5,7 @@ it the desks at which questions move on (`tests/faults/desk.py`).
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from datetime import date
 from uuid import UUID
 
 from cli.browser import Browser, UnexpectedAnswer
@@ -40,6 +41,16 @@ class Office:
         finally:
             going_home.set()
             await working
+
+    async def enter_day_off(self, agency: str, day: date) -> None:
+        """A day off in the calendar, with which routing, intake and reporting count from then on."""
+        await asyncio.to_thread(self._enter, agency, day)
+
+    def _enter(self, agency: str, day: date) -> None:
+        fields = {"what": "day_off", "day": day.isoformat(), "name": "Nghỉ thử nghiệm", "reason": "Thông báo thử nghiệm"}
+        browser = self._browsers.get(agency) or self._signed_in(agency)
+        told = browser.submit(f"/{agency}/can-bo/lich", "", fields, having="reason")
+        assert fields["name"] in told.text
 
     async def _work(self, going_home: asyncio.Event) -> None:
         while not going_home.is_set():

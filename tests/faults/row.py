@@ -148,11 +148,14 @@ class Row:
         collection, query = EFFECTS[service]
         return self.load.accepted - await self.watcher.database(service)[collection].count_documents(query)
 
-    async def kept(self, sent: Sequence[Sent]) -> int:
-        """How many of these intake keeps, whatever their clients were told."""
+    async def kept(self, sent: Sequence[Sent]) -> set[str]:
+        """Those of these that intake keeps, by their address, whatever their clients were told."""
         query = {"person.email": {"$in": [one.email for one in sent]}}
-        intake = self.watcher.database("intake")
-        return sum([await intake[name].count_documents(query) for name in ("registrations", "feedback", "held")])
+        found = [
+            await self.watcher.rows("intake", name, query, fields=["person.email"])
+            for name in ("registrations", "feedback", "held")
+        ]
+        return {row["person"]["email"] for rows in found for row in rows}
 
     async def until(self, check: Callable[[], Awaitable[object]], timeout: float = 30, every: float = 0.1) -> None:  # noqa: ASYNC109
         await eventually(lambda: _truthy(check), timeout, every=every)

@@ -18,8 +18,10 @@ To = Literal["mongodb", "kafka", "smtp"]
 Settings = Mapping[str, Mapping[str, str]]
 """Service → setting → value."""
 
-RETRY_SECONDS = "3"
-"""Instead of a minute: what was put off is waited for in every row."""
+QUICK_MAIL = {"retry_seconds": "3", "smtp_timeout_seconds": "5", "lease_seconds": "10"}
+"""What was put off, and what a process left behind that was killed, is waited for in every row."""
+QUICK_RESTARTS = (0.2, 0.5)
+"""Seconds: rows kill a process again and again."""
 PROOF_COST = "1"
 """Forms ask for a proof of work, which tests/conftest.py spares the others: what comes without one is held."""
 JOINED_WITHIN = 150.0
@@ -51,11 +53,11 @@ class FaultStack(LocalStack):
             kafka_controller=spare.kafka_controller[:nodes],
             mongodb=spare.mongodb[:nodes],
         )
-        super().__init__(state, ports=ports, serve=serve)
+        super().__init__(state, ports=ports, serve=serve, backoff=QUICK_RESTARTS)
         self.links: dict[tuple[str, To], Link] = {}
         self._more_ports = [*spare.kafka[3:], *spare.kafka_controller[3:], *spare.mongodb[3:]]
         self._settings = {service: dict(values) for service, values in (settings or {}).items()}
-        self._settings.setdefault("notify", {}).setdefault("retry_seconds", RETRY_SECONDS)
+        self._settings["notify"] = {**QUICK_MAIL, **self._settings.get("notify", {})}
         self._settings.setdefault("intake", {}).setdefault("proof_cost", PROOF_COST)
         self._environment = environment or {}
         self._relayed: dict[int, int] = {}
@@ -66,7 +68,7 @@ class FaultStack(LocalStack):
                 self._add_link(service, to)
         self.mail_server = MailServer(self._thread, self._more_ports.pop(), self.mail_dir) if mail_server else None
         if self.mail_server is not None:
-            self._settings.setdefault("notify", {})["smtp_port"] = str(self.mail_server.port)
+            self._settings["notify"]["smtp_port"] = str(self.mail_server.port)
 
     def stop(self) -> None:
         super().stop()

@@ -28,7 +28,7 @@ async def test_row06_mongodb_dies_or_stands_still(tmp_path: Path) -> None:
     async with row("6 mongod SIGKILL, SIGSTOP", tmp_path) as r:
         r.stack.kill("mongodb")  # idle
         await r.ready("mongodb")
-        async with r.loaded(35):
+        async with r.loaded(30):
             for _ in range(2):
                 await asyncio.sleep(r.chance.uniform(2, 4))
                 r.hit("in flight when mongod was killed", await _some_in_flight(r))
@@ -65,7 +65,7 @@ async def _some_in_flight(r: Row) -> int:
 async def test_row07_the_broker_dies_or_stands_still(tmp_path: Path) -> None:
     """Under load, and in a rebalance."""
     async with row("7 broker SIGKILL, SIGSTOP", tmp_path) as r:
-        async with r.loaded(60):
+        async with r.loaded(30):
             for _ in range(2):
                 await asyncio.sleep(r.chance.uniform(2, 4))
                 r.stack.kill("kafka")
@@ -166,7 +166,7 @@ async def test_row09_the_disk_fails(tmp_path: Path) -> None:
             r.stack.change_settings("mongodb", {"LD_PRELOAD": str(library), "FAULT_FILE": str(fault)})
             await r.stop("mongodb")
             await r.start("mongodb")
-            async with r.loaded(60):
+            async with r.loaded(30):
                 await asyncio.sleep(3)
                 pid = r.stack.pid("mongodb")
                 fault.touch()
@@ -226,7 +226,7 @@ class Disk:
 async def test_row22_three_of_each(tmp_path: Path) -> None:
     """Kill the partition leader's broker and the primary, under load."""
     async with row("22 three brokers, three mongods", tmp_path, nodes=3) as r:
-        async with r.loaded(45):
+        async with r.loaded(30):
             await asyncio.sleep(5)
             for _ in range(2):
                 primary = await asyncio.to_thread(_primary, r)

@@ -27,9 +27,8 @@ FAULTS: dict[str, Callable[[Link], None]] = {
 @pytest.mark.parametrize("to", ["mongodb", "kafka", "smtp"])
 async def test_row10_links_are_cut(tmp_path: Path, to: str) -> None:
     links = {"notify": ("smtp",)} if to == "smtp" else dict.fromkeys(SERVICES, (to,))
-    settings = {"notify": {"smtp_timeout_seconds": "5", "lease_seconds": "10"}}
-    async with row(f"10 link to {to}", tmp_path, links=links, settings=settings) as r:
-        async with r.loaded(45):
+    async with row(f"10 link to {to}", tmp_path, links=links) as r:
+        async with r.loaded(30):
             for name, fault in FAULTS.items():
                 await asyncio.sleep(3)
                 await _cut(r, to, name, fault)

@@ -22,7 +22,7 @@ async def test_row15_a_mail_server_that_misbehaves(tmp_path: Path) -> None:
     async with row("15 SMTP", tmp_path, mail_server=True, settings=settings) as r:
         server = r.stack.mail_server
         assert server is not None
-        async with r.loaded(40):
+        async with r.loaded(30):
             await asyncio.sleep(3)
             server.down()
             async with r.down("smtp"):

@@ -27,14 +27,13 @@ HOUR, YEAR = 3600, 365 * 24 * 3600
 async def test_row16_a_clock_that_lies(tmp_path: Path, shifts: Sequence[int]) -> None:
     """One service at a time: leases hold, since the database judges them; everything ends as it should."""
     library = compiled("clock", tmp_path)
-    settings = {"notify": {"smtp_timeout_seconds": "5", "lease_seconds": "10"}}
     words = " and ".join(f"{shift:+} s" for shift in shifts)
-    async with row(f"16 clock {words}", tmp_path / "s", settings=settings) as r:
+    async with row(f"16 clock {words}", tmp_path / "s") as r:
         # A letter that is a year old is held for staff; and a registration a year on is after every closing.
         letters = ("sent", "held")
         r.load.moves_on = YEAR not in shifts  # what is moved a year on is in no report of today
         services = ("routing", "notify", "reporting") if YEAR in shifts else SERVICES
-        async with r.loaded(12 * len(services)):
+        async with r.loaded(30):
             for service in services:
                 for shift in shifts:
                     await _lying(r, service, str(library), shift)
@@ -60,7 +59,7 @@ async def test_row17_restarts_that_nobody_notices(tmp_path: Path) -> None:
     """SIGTERM under load, one service after the other, twice: no client is told no, nothing is lost."""
     async with row("17 rolling restart", tmp_path) as r:
         longest = 0.0
-        async with r.loaded(40):
+        async with r.loaded(30):
             for _ in range(2):
                 for service in SERVICES:
                     await asyncio.sleep(1)

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from statistics import median
 from time import monotonic
@@ -18,10 +19,11 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from cli.browser import Browser
-from contracts.topics import REGISTRATIONS, REPORTING_LETTERS, ROUTING_LETTERS, SURVEYS, TOPICS, Topic
+from contracts.topics import CALENDARS, REGISTRATIONS, REPORTING_LETTERS, ROUTING_LETTERS, SURVEYS, TOPICS, Topic
 from deploy.local.ports import SERVICES
+from kit.clock import local_date, system_clock
 from kit.kafka import groups
-from tests.faults.load import NUMBER, Answer, Sent, Way
+from tests.faults.load import NUMBER, SECTIONS, Answer, Sent, Way
 from tests.faults.poison import BROKER_TAKES, READERS, kinds, send_poison
 from tests.faults.row import Row, row
 from tests.faults.watching import GROUPS, PREFIX, Record
@@ -78,6 +80,9 @@ async def test_row11_everything_comes_again(tmp_path: Path) -> None:
         async with r.loaded(30):
             await asyncio.sleep(8)
             await r.until(lambda: r.watcher.records(ROUTING_LETTERS), every=1.0)  # units are told of what is transferred to them
+            for agency in SECTIONS:
+                await r.office.enter_day_off(agency, date(local_date(system_clock()).year + 1, 12, 24))
+            await r.until(lambda: _told_of_both(r))
             seen = {topic: await r.watcher.records(topic) for topic in TOPICS if topic not in EMPTY}
             for topic, records in seen.items():
                 r.hit(f"published again: {topic.name}", await publish(r, records))
@@ -92,12 +97,16 @@ async def test_row11_everything_comes_again(tmp_path: Path) -> None:
         await r.judge()
 
 
+async def _told_of_both(r: Row) -> bool:
+    return len(await r.watcher.records(CALENDARS)) == len(SECTIONS)
+
+
 async def test_row12_a_storm_of_rebalances(tmp_path: Path) -> None:
     """Members of routing's group come and go every 3 seconds, 20 times, beside a second process of routing."""
     async with row("12 rebalance storm", tmp_path) as r:
         await asyncio.to_thread(r.stack.add_twin, "routing")
         assigned = 0
-        async with r.loaded(70):
+        async with r.loaded(30):
             for _ in range(20):
                 member = AIOKafkaConsumer(
                     REGISTRATIONS.name,
@@ -124,7 +133,7 @@ async def _has_partitions(member: AIOKafkaConsumer) -> bool:
 async def test_row13_poison(tmp_path: Path) -> None:
     """Every kind, at the start, in the middle and at the end of a batch; what is behind it is not late."""
     async with row("13 poison", tmp_path) as r:
-        async with r.loaded(35):
+        async with r.loaded(30):
             await asyncio.sleep(5)
             before = await _seconds_to_route(r, 5)
             for topic in READERS:
@@ -180,7 +189,7 @@ async def test_row14_an_event_that_the_broker_does_not_take(tmp_path: Path) -> N
     async with row("14 event too large", tmp_path) as r:
         limit = 4_000
         await _limit(r, REGISTRATIONS, limit)
-        async with r.loaded(40):
+        async with r.loaded(30):
             await asyncio.sleep(4)
             large = [_large(r, n, limit) for n in range(3)]
             r.load.submit(*large)
