@@ -39,6 +39,7 @@ MAX_WAIT = 20.0
 REVOKE_WAIT = 25.0
 REBALANCE_TIMEOUT_MS = 45_000
 """aiokafka's default of 10 s lets a batch of 18 s run in two consumers at once."""
+COMMIT_TIMEOUT = 10.0
 START_TIMEOUT = REBALANCE_TIMEOUT_MS / 1000 + 15
 """A group that lost its broker in a rebalance waits that long for its members; whoever gives up earlier and comes again makes
 all of them wait anew."""
@@ -135,8 +136,8 @@ class Consumer:
     async def run(self) -> None:
         """Join the group, trying again until Kafka answers and the topics exist; leave it when cancelled.
 
-        A client that has gone deaf while Kafka answers others is given up and a new one joins: aiokafka's can wait for ever
-        for an answer that a killed broker owed it in a rebalance.
+        A client that has gone deaf while Kafka answers others, or that leaves records lying, is given up and a new one joins:
+        aiokafka's can wait for ever for an answer that a killed broker owed it in a rebalance.
         """
         try:
             while True:
@@ -168,7 +169,7 @@ class Consumer:
 
     async def _is_deaf(self, reader: AIOKafkaConsumer) -> bool:
         """Watch the lag until nothing is heard any more; true if Kafka does answer a newcomer."""
-        await self._lag.watch(reader)
+        await self._lag.watch(reader, self._busy)
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT):
                 await self._topics_exist()
@@ -317,12 +318,39 @@ class Consumer:
             get_logger().error("dead_letter", topic=records[index].topic, offset=records[index].offset, reason=reason)
 
     async def _commit(self, message: KafkaMessage) -> None:
+        """Raises `Transient` when it does not come through while this client is a member of its group.
+
+        aiokafka tries again for ever, and without a membership too, which Kafka takes from a group that it does not know: after a
+        broker lost its data that would skip as many records of the new topic as had been read of the old one.
+        """
+        committing = asyncio.ensure_future(message.ack())
         try:
-            await message.ack()
+            await self._ended_or_no_member(committing)
+            if not committing.done():
+                raise Transient("not committed")
+            await committing
         except (CommitFailedError, IllegalStateError):
             # The partition went to another member meanwhile; it repeats the batch, which costs nothing.
             message.committed = AckStatus.ACKED
             get_logger().info("partition_lost", group=self.group)
+        finally:
+            committing.cancel()
+
+    async def _ended_or_no_member(self, committing: asyncio.Future[Any]) -> None:
+        """Until the commit has ended, the membership has, or `COMMIT_TIMEOUT`. Whoever lost it is told by a revocation; one that
+        is still a member then may commit, so that a rebalance does not make it do the batch again.
+        """
+        revoked: asyncio.Future[Any] = asyncio.ensure_future(self._interrupted.wait())
+        try:
+            await asyncio.wait({committing, revoked}, timeout=COMMIT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
+            if revoked.done() and self._is_member():
+                await asyncio.wait({committing}, timeout=COMMIT_TIMEOUT)
+        finally:
+            revoked.cancel()
+
+    def _is_member(self) -> bool:
+        reader: Any = self.client
+        return bool(reader._coordinator.generation >= 0)  # aiokafka shows it nowhere else
 
     async def _pause(self, seconds: float) -> None:
         """Wait with jitter; a revocation or the end cuts it short."""

@@ -16,6 +16,10 @@ from kit.logging import get_logger
 MEASURE_EVERY = 5.0
 DEAF_AFTER = 6
 """So many measures in a row without an answer, 30 to 54 seconds: longer than a broker takes to come back from a restart."""
+IDLE_AFTER = 15
+"""So many measures in a row at which records lie there and none is read, 75 seconds: longer than a group that lost its broker
+waits for its members (kit/consumer.py, REBALANCE_TIMEOUT_MS).
+"""
 _ANSWER_WITHIN = 4.0
 
 Record: TypeAlias = ConsumerRecord
@@ -39,9 +43,12 @@ class Lag:
         self._read_until: dict[TopicPartition, float] = {}
         """Everything older (Unix time) has been read."""
         self._shown: set[TopicPartition] = set()
+        self._batches = 0
+        self._unread = 0
 
     def begin(self, parts: Mapping[TopicPartition, Sequence[Record]]) -> None:
         """A batch is in hand."""
+        self._batches += 1
         self._in_hand = {partition: records[0] for partition, records in parts.items()}
 
     def done(self, parts: Mapping[TopicPartition, Sequence[Record]]) -> None:
@@ -53,12 +60,16 @@ class Lag:
         """The partitions were taken away."""
         self._in_hand, self._read_until = {}, {}
 
-    async def watch(self, consumer: AIOKafkaConsumer) -> None:
-        """Measure until this consumer has heard nothing for `DEAF_AFTER` measures."""
-        unanswered = 0
-        while unanswered < DEAF_AFTER:
+    async def watch(self, consumer: AIOKafkaConsumer, busy: asyncio.Lock) -> None:
+        """Measure until this consumer has heard nothing for `DEAF_AFTER` measures, or has begun no batch for `IDLE_AFTER` though
+        there are records and nothing is in hand (`busy`).
+        """
+        unanswered = idle = batches = 0
+        while unanswered < DEAF_AFTER and idle < IDLE_AFTER:
             answered = await self.measure(consumer)
             unanswered = 0 if answered else unanswered + 1
+            is_idle = answered and self._unread > 0 and self._batches == batches and not busy.locked()
+            idle, batches = idle + 1 if is_idle else 0, self._batches
             await asyncio.sleep(MEASURE_EVERY)
 
     async def measure(self, consumer: AIOKafkaConsumer) -> bool:
@@ -69,7 +80,7 @@ class Lag:
         answered = False
         try:
             async with asyncio.timeout(_ANSWER_WITHIN):
-                unread = await self._unread(consumer, assigned)
+                unread = await self._count_unread(consumer, assigned)
             answered = True
         except Exception as error:  # whatever it is: a gauge that stands still tells a lie
             get_logger().warning("lag_unknown", group=self._group, error=type(error).__name__)
@@ -77,10 +88,11 @@ class Lag:
         for partition in assigned:
             age = self._age(partition, unread.get(partition), asked)
             ages[partition.topic] = max(age, ages.get(partition.topic, 0.0))
+        self._unread = sum(unread.values())
         self._show(assigned, unread, ages)
         return answered
 
-    async def _unread(self, consumer: AIOKafkaConsumer, assigned: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
+    async def _count_unread(self, consumer: AIOKafkaConsumer, assigned: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
         """Records of each partition that are not read; raises what aiokafka raises."""
         ends: Mapping[TopicPartition, int] = await consumer.end_offsets(assigned) if assigned else {}
         unread: dict[TopicPartition, int] = {}

@@ -318,6 +318,7 @@ async def test_a_consumer_whose_client_has_gone_deaf_joins_anew(bench: Bench, mo
         await eventually(lambda: _done(bench, {"before"}))
         deaf = consumer.client
         assert deaf is not None
+        assert consumer._is_member()
 
         async def never(*_: object) -> None:
             await asyncio.Event().wait()

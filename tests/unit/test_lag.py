@@ -1,5 +1,6 @@
 """What the gauges of a consumer say where no broker is needed to see it; the stuck batch itself is in test_consumer.py."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any, cast
 from uuid import uuid4
@@ -119,5 +120,30 @@ async def test_the_watch_ends_when_many_measures_in_a_row_had_no_answer(
         kafka.answers = next(answers)
 
     monkeypatch.setattr("kit.lag.asyncio.sleep", next_measure)
-    await watched.lag.watch(cast(AIOKafkaConsumer, kafka))
+    await watched.lag.watch(cast(AIOKafkaConsumer, kafka), asyncio.Lock())
     assert list(answers) == []
+
+
+@pytest.mark.parametrize("something", ["a batch is begun", "a batch is in hand", "all is read", "no answer"])
+async def test_the_watch_ends_when_records_lie_there_for_long_and_none_is_read(
+    watched: Watched, kafka: Kafka, monkeypatch: pytest.MonkeyPatch, something: str
+) -> None:
+    """And begins to count anew whenever there is a reason that none is read, or one is."""
+    busy = asyncio.Lock()
+    kafka.ends[ONE] = 12
+    measures = 0
+
+    async def next_measure(_: float) -> None:
+        nonlocal measures
+        measures += 1
+        now = measures == lag.IDLE_AFTER - 1  # what the last measure but one before the end meets
+        if something == "a batch is begun" and now:
+            watched.lag.begin(by_partition([record(ONE, 10, 900)]))
+        if something == "a batch is in hand" and (now or busy.locked()):
+            await busy.acquire() if now else busy.release()
+        kafka.ends[ONE] = 10 if something == "all is read" and now else 12
+        kafka.answers = not (something == "no answer" and now)
+
+    monkeypatch.setattr("kit.lag.asyncio.sleep", next_measure)
+    await watched.lag.watch(cast(AIOKafkaConsumer, kafka), busy)
+    assert measures == 2 * lag.IDLE_AFTER
