@@ -24,6 +24,9 @@ from contracts.topics import TOPICS, Topic
 from kit import metrics
 from kit.errors import Permanent, Transient
 from kit.logging import get_logger
+from kit.uvloop_kafka import bear_with_uvloop
+
+bear_with_uvloop()
 
 MAX_EVENT_BYTES = 900_000
 """An event over this is refused when it is written, so it can never block the relay (the broker takes 1 MiB)."""
