@@ -1,7 +1,7 @@
 """aiokafka on uvloop: a write to a connection that the broker closed a moment ago fails as aiokafka expects it to.
 
 asyncio says `OSError` or nothing, uvloop `RuntimeError`, which aiokafka does not know (its issue 1038, open): the task that keeps
-a consumer in its group, or sends a producer's batches, ended for good when a broker was killed, and the consumer stood still until
+a consumer in its group, or sends a producer's batches, ended for good when a broker was killed; the consumer stood still until
 its process was started again. `bear_with_uvloop` makes it what aiokafka makes of the others: a lost connection, and a new one.
 """
 
