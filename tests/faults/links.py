@@ -73,6 +73,7 @@ class Link:
         self._open: dict[Direction, asyncio.Event] = {}
         self._bytes_per_second = 0
         self._held_frames: Callable[[bytes], bool] | None = None
+        self._held_from: bytes | None = None
         self._cut_at: tuple[Direction, bytes] | None = None
         thread.run(self._begin())
 
@@ -89,6 +90,10 @@ class Link:
     def hold_frames(self, matches: Callable[[bytes], bool]) -> None:
         """Kafka alone: a request for which `matches` is true does not pass, nor what its connection sends after it."""
         self._held_frames = matches
+
+    def hold_replies_from(self, request: bytes) -> None:
+        """Nothing comes back any more, from the next request on that holds these bytes; it is passed on itself."""
+        self._held_from = request
 
     def forget(self) -> None:
         """Half open: what is connected stays so for the service, but there is nobody behind; new connections work."""
@@ -109,6 +114,7 @@ class Link:
         """Let everything pass again, what was held included."""
         self._bytes_per_second = 0
         self._held_frames = None
+        self._held_from = None
         self._cut_at = None
         self._thread.run(self._heal())
 
@@ -217,6 +223,10 @@ class Link:
             self.hits["frames held"] += 1
             while self._held_frames is not None:  # noqa: ASYNC110 - set from another thread
                 await asyncio.sleep(0.02)
+        if direction == "up" and self._held_from is not None and self._held_from in data:
+            self._held_from = None
+            self._open["down"].clear()
+            self.hits["replies held"] += 1
         if self._cut_at is not None and self._cut_at[0] == direction and self._cut_at[1] in data:
             self._cut_at = None
             self.hits["cut"] += 1

@@ -33,6 +33,10 @@ async def _written_and_not_told(r: Row) -> set[str]:
     return await r.kept(unanswered(r.load.sent))
 
 
+INSERT = b"\x02insert\x00\x0e\x00\x00\x00registrations\x00"
+"""How MongoDB is asked to insert registrations: a BSON string (2) named "insert", of 14 bytes."""
+
+
 async def _until_written_and_not_told(r: Row) -> None:
     """With MongoDB's answers held: until something is written that its client is not told of, now and at the next look.
 
@@ -64,7 +68,7 @@ async def test_row01_intake_is_killed(tmp_path: Path) -> None:
                         waiting = len(unanswered(r.load.sent))
                         r.hit("killed before the write", waiting - len(await _written_and_not_told(r)))
                     case 1:
-                        link.hold("down")
+                        link.hold_replies_from(INSERT)
                         r.load.burst(30)
                         await _until_written_and_not_told(r)
                     case _:
