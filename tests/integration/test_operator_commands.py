@@ -1,7 +1,9 @@
 """What an operator sees and decides: `doithoai status` and `doithoai deadletters`, on real MongoDB and Kafka."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +12,7 @@ from pymongo import MongoClient
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from contracts.topics import SURVEYS
+from contracts.topics import INTAKE_LETTERS, SURVEYS, Topic
 from kit import mongo
 from kit.deadletters import DeadLetters, dead_letter_id
 from kit.kafka import create_topics
@@ -31,6 +33,7 @@ RECORD = ConsumerRecord(
     headers=(),
 )
 ID = dead_letter_id(RECORD)[:12]
+NULL = replace(RECORD, topic=INTAKE_LETTERS.name, key=None, value=None, headers=(("trace", b"\xff\xfe"), ("none", None)))
 
 
 @pytest.fixture(autouse=True)
@@ -109,17 +112,46 @@ def test_an_unknown_row_is_said_to_be_unknown() -> None:
 async def test_a_replayed_record_is_in_its_topic_again_and_its_row_is_gone(
     read_by_two: None, kafka_bootstrap: str, which: str
 ) -> None:
-    await create_topics(kafka_bootstrap, [SURVEYS])
-    async with AIOKafkaConsumer(SURVEYS.name, bootstrap_servers=kafka_bootstrap, auto_offset_reset="latest") as consumer:
-        await consumer.seek_to_end()
-        from_here = {partition: await consumer.position(partition) for partition in consumer.assignment()}
+    async with published_next(kafka_bootstrap, SURVEYS) as record:
         done = await asyncio.to_thread(run, "deadletters", "replay", which, "--service", "notify")
         assert done.exit_code == 0, done.output
-        for partition, offset in from_here.items():
-            consumer.seek(partition, offset)
-        record = await consumer.getone()
-    assert (record.key, record.value) == (b"k", SECRET.encode())
+        assert "doithoai republish intake" in done.output, "the topic is compacted: what was replayed is the newest there now"
+        again = await record
+    assert (again.key, again.value, again.headers) == (b"k", SECRET.encode(), ())
     assert (await asyncio.to_thread(run, "deadletters", "list")).output.count(ID) == 1
+
+
+@asynccontextmanager
+async def published_next(bootstrap: str, topic: Topic) -> AsyncIterator[Awaitable[ConsumerRecord]]:
+    """The first record that comes into the topic within the block."""
+    await create_topics(bootstrap, [topic])
+    async with AIOKafkaConsumer(topic.name, bootstrap_servers=bootstrap, auto_offset_reset="latest") as consumer:
+        await consumer.seek_to_end()
+        yield asyncio.ensure_future(consumer.getone())
+
+
+async def test_nothing_stays_nothing_and_headers_stay_as_they_were(mongodb_url: str, kafka_bootstrap: str) -> None:
+    client = mongo.connect(mongodb_url)
+    await DeadLetters(client[f"{PREFIX}_notify"]).add([(NULL, "empty record")], f"{PREFIX}.notify.x")
+    await mongo.close(client)
+    row = dead_letter_id(NULL)[:12]
+    shown = (await asyncio.to_thread(run, "deadletters", "show", row)).output.splitlines()
+    assert shown[1:] == [r"trace: \xff\xfe", "none: (null)", "(null)"]
+    async with published_next(kafka_bootstrap, INTAKE_LETTERS) as record:
+        done = await asyncio.to_thread(run, "deadletters", "replay", row)
+        assert done.exit_code == 0, done.output
+        assert "republish" not in done.output
+        again = await record
+    assert (again.key, again.value) == (None, None)
+    assert list(again.headers) == list(NULL.headers)
+
+
+async def test_what_kafka_does_not_take_stays(read_by_two: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOITHOAI_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    done = await asyncio.to_thread(run, "deadletters", "replay", ID, "--service", "notify")
+    assert done.exit_code == 1
+    assert "Kafka did not take it" in done.output
+    assert (await asyncio.to_thread(run, "deadletters", "list")).output.count(ID) == 2
 
 
 async def test_status_counts_what_waits(read_by_two: None, mongodb_url: str) -> None:
