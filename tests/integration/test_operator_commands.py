@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from contracts.topics import INTAKE_LETTERS, SURVEYS, Topic
+from deploy.local.paths import ROOT
 from kit import mongo
 from kit.deadletters import DeadLetters, dead_letter_id
 from kit.kafka import create_topics
@@ -152,6 +153,32 @@ async def test_what_kafka_does_not_take_stays(read_by_two: None, monkeypatch: py
     assert done.exit_code == 1
     assert "Kafka did not take it" in done.output
     assert (await asyncio.to_thread(run, "deadletters", "list")).output.count(ID) == 2
+
+
+def test_accounts_are_made_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOITHOAI_AGENCIES_DIR", str(ROOT / "agencies"))
+    made = run("staff", "create", "son-la", "quantri", "--name", "Thử", "--role", "administrator")
+    assert "Password: " in made.output
+    again = run("staff", "reset", "son-la", "quantri")
+    assert "New password of quantri@son-la: " in again.output
+    monkeypatch.setenv("DOITHOAI_NEW_PASSWORD", "mot-cau-de-nho")
+    chosen = run(
+        "staff", "create", "son-la", "thanhtra2", "--name", "Thử", "--role", "head", "--unit", "thanh-tra", "--read-sealed"
+    )
+    assert chosen.output == "thanhtra2@son-la was created.\n"
+    assert run("staff", "disable", "son-la", "quantri", "--reason", "Thử").exit_code == 0
+    inspector = ("head", "thanh-tra", "read_sealed", "active")
+    assert _accounts() == {"quantri": ("administrator", "", "", "disabled"), "thanhtra2": inspector}
+    assert run("staff", "enable", "son-la", "quantri").exit_code == 0
+    assert _accounts()["quantri"][-1] == "active"
+    assert "There is no such account." in run("staff", "reset", "son-la", "khongco").output
+
+
+def _accounts() -> dict[str, tuple[str, ...]]:
+    """Username → roles, unit, permissions, state, as they are listed."""
+    lines = run("staff", "list", "son-la").output.splitlines()
+    rows = ([cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│"))
+    return {username: tuple(rest) for username, _, *rest in rows}
 
 
 async def test_status_counts_what_waits(read_by_two: None, mongodb_url: str) -> None:
