@@ -1,6 +1,7 @@
 """bench/results.json, and the table that bench/README.md shows of it."""
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ PROGRESS = ROOT / ".local" / "bench-progress.json"
 """Ratios that the run under way has measured; gone when it ends."""
 FULL = 9
 """Pairs of a whole run."""
+KEPT = 0.9
+"""A change keeps a ratio when the lower bound of its new interval is at least so much of the old median."""
 _BEGIN, _END = "<!-- results -->\n", "<!-- end of results -->\n"
 _VERDICTS = {"target": "target met", "floor": "floor held, target missed", "missed": "**missed**"}
 
@@ -38,15 +41,37 @@ class Provenance:
 
 
 def keep(name: str, result: Mapping[str, Any], provenance: Provenance) -> None:
-    """Replace what was measured of `name`, and the table; fewer pairs do not replace more."""
+    """Replace what was measured of `name`, and the table; fewer pairs do not replace more. Warns of a ratio that fell."""
     results = load()
-    if results.get(name, {}).get("pairs", 0) > result.get("pairs", 0):
+    before = results.get(name, {})
+    if before.get("pairs", 0) > result.get("pairs", 0):
         return
     results[name] = {**result, **asdict(provenance)}
+    if fell := fell_from(before, result):
+        results[name]["fell_from"] = fell
+        print(f"warning: {name} was not kept: {_fell(fell)}, now {line(name, result)}", file=sys.stderr, flush=True)
     results = dict(sorted(results.items(), key=lambda row: (not row[0].startswith("R"), _number_of(row[0]), row[0])))
     RESULTS.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     before, _, rest = README.read_text(encoding="utf-8").partition(_BEGIN)
     README.write_text(f"{before}{_BEGIN}{_table(results)}{_END}{rest.partition(_END)[2]}", encoding="utf-8")
+
+
+def fell_from(before: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    """The ratio and commit that the new result does not keep; empty if it does, or if there was none.
+
+    What a ratio once fell from stays its measure, or measuring the fall twice would hide it; where the fall is accepted, take
+    `fell_from` out of results.json.
+    """
+    if "ratio" not in before or "ratio" not in result:
+        return {}
+    old: dict[str, Any] = before.get("fell_from") or {"ratio": before["ratio"], "commit": before["machine"]["commit"]}
+    low, high = result["interval"]
+    kept = high * KEPT <= old["ratio"] if result["at_most"] else low >= KEPT * old["ratio"]
+    return {} if kept else old
+
+
+def _fell(fell: Mapping[str, Any]) -> str:
+    return f"fell from {_number(fell['ratio'])} ({fell['commit']})"
 
 
 def _number_of(name: str) -> int:
@@ -101,7 +126,8 @@ def _row(name: str, result: Mapping[str, Any]) -> str:
     ours, theirs = _middle(result["ours"]), _middle(result["baseline"])
     cells = (name, result["what"], f"**{_number(result['ratio'])}** [{low}, {high}]", f"[{null_low}, {null_high}]", floor, target)
     few = f" ({result['pairs']} of {FULL} pairs)" if result["pairs"] < min(FULL, result["most_pairs"]) else ""
-    return f"| {' | '.join(cells)} | {_verdict(result)}{few} | {ours} {result['unit']} | {theirs} |"
+    fell = f"; **{_fell(result['fell_from'])}**" if "fell_from" in result else ""
+    return f"| {' | '.join(cells)} | {_verdict(result)}{few}{fell} | {ours} {result['unit']} | {theirs} |"
 
 
 def _row_beside(beside: Mapping[str, Any]) -> str:

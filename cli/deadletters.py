@@ -13,11 +13,13 @@ from contracts.topics import TOPICS
 from kit import mongo
 from kit.clock import format_moment
 from kit.deadletters import DeadLetters
-from kit.kafka import KafkaPublisher
+from kit.errors import Transient
+from kit.kafka import KafkaPublisher, Refused
 from kit.settings import ServiceSettings
 
 app = typer.Typer(no_args_is_help=True, help="Records that could not be handled.")
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask")]
+COMPACTED = {topic.name for topic in TOPICS if topic.retention_days is None}
 T = TypeVar("T")
 Row = Annotated[str | None, typer.Argument(help="The row's id, or its first characters")]
 All = Annotated[bool, typer.Option("--all", help="Every dead letter of --service, instead of one row")]
@@ -45,17 +47,35 @@ def list_rows() -> None:
 
 @app.command("show")
 def show(row: Annotated[str, typer.Argument(help="The row's id, or its first characters")], service: Service = None) -> None:
-    """One dead letter with its content. It may hold personal data: look at it, do not pass it on."""
+    """One dead letter with its headers and its content. It may hold personal data: look at it, do not pass it on."""
     owner, found = _one(row, service)
     typer.echo(f"{found['_id']}  {owner}  {found['topic']}[{found['partition']}]@{found['offset']}  {found['reason']}")
-    typer.echo((found["value"] or b"").decode(errors="backslashreplace"))
+    for name, content in found.get("headers", ()):
+        typer.echo(f"{name}: {_text(content)}")
+    if cut := found.get("headers_cut"):
+        typer.echo(f"… and {cut} headers more, which were not kept")
+    typer.echo(_text(found["value"]))
+
+
+def _text(content: bytes | None) -> str:
+    return "(null)" if content is None else content.decode(errors="backslashreplace")
 
 
 @app.command("replay")
 def replay(row: Row = None, service: Service = None, every: All = False) -> None:
     """Publish the record again, unchanged, and remove the row. Do this after the cause was mended."""
     owner, chosen = _chosen(row, service, every)
-    asyncio.run(_replay(owner, chosen))
+    try:
+        asyncio.run(_replay(owner, chosen))
+    except (Transient, Refused) as error:
+        typer.echo(f"Kafka did not take it: {error}. This row and those after it stay.", err=True)
+        raise typer.Exit(1) from None
+    for topic in sorted({row["topic"] for row in chosen} & COMPACTED):
+        publisher = topic.partition(".")[0]
+        typer.echo(
+            f"{topic} keeps the newest record of each key, and that is what was replayed now: "
+            f"`doithoai republish {publisher}` puts the newest state after it."
+        )
 
 
 @app.command("drop")
@@ -102,9 +122,11 @@ async def _replay(service: str, rows: list[dict[str, Any]]) -> None:
     try:
         for row in rows:
             topic = next(t for t in TOPICS if t.name == row["topic"])
-            await publisher.publish(topic, row["key"] or b"", row["value"] or b"")
+            headers = [(name, content) for name, content in row.get("headers", ())]
+            await publisher.publish(topic, row["key"], row["value"], headers)
             await _drop(service, [row])
-            typer.echo(f"{row['_id'][:12]} was published to {topic.name} again")
+            cut = f", without {row['headers_cut']} of its headers, which were not kept" if row.get("headers_cut") else ""
+            typer.echo(f"{row['_id'][:12]} was published to {topic.name} again{cut}")
     finally:
         await publisher.stop()
 

@@ -4,7 +4,7 @@ import sys
 
 from rich.console import Console
 
-_PIPED_WIDTH = 150
+_PIPED_WIDTH = 160
 
 
 def console() -> Console:

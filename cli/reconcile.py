@@ -1,14 +1,17 @@
 """`doithoai reconcile`: received = routed = answered or open = notified = reported, by dialogue and of feedback, and every case
 that differs. What intake holds until the office has looked at it, and what the office set aside as junk, is counted beside that.
 
+Notified is who has the receipt: the mail server took it, it was posted, or the person was called. One that waits or failed is no
+difference, since no service lacks anything, but its case is named apart with the letter's state.
+
 The operator's tool: it reads all databases, ids and states only, and writes nothing. What is on its way between two services may
 show as a difference; run it again, what stays is wrong.
 """
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -21,26 +24,36 @@ from contracts.model import CLOSED_STATES, CaseSource, LetterKind, QuestionState
 from kit import mongo
 from kit.mongo import Client, Document
 from kit.settings import ServiceSettings
+from services.notify.domain import FOR_STAFF, State
 from services.reporting.domain import FactKind
 from services.reporting.store import fact_id
 
 UNPLACED = "(no dialogue yet)"
 FEEDBACK = "(feedback)"
 _RECEIPTS = [LetterKind.RECEIPT.value, LetterKind.LATE.value, LetterKind.FEEDBACK_RECEIPT.value]
-_SHOWN = 200
-_SUMS = "received = routed = notified = reported; questions = ended + open + merged; held and junk are not received yet"
+_SUMS = (
+    "received = routed = reported = notified + not yet + no letter; questions = ended + open + merged; held and junk are not "
+    "received yet"
+)
+
+_NOTIFIED = frozenset({State.SENT, State.POSTED, State.PHONED})
+_NO_LETTER = frozenset({State.SKIPPED, State.WITHDRAWN})
+"""Ended with a reason: no address, and the code was shown or handed over; another letter took its place; it was erased."""
+_BY_HAND = frozenset({State.TO_PRINT, State.PRINTED, State.TO_PHONE})
+_WHICH = (_NOTIFIED, frozenset(State) - _NOTIFIED - _NO_LETTER, _NO_LETTER)
+"""What says most about whether a person was told, where a case has several such letters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What each service holds: registrations, feedback and cases by id, questions by id, cases with a receipt, facts by id; and
-    what waits for the office before it is either.
+    """What each service holds: registrations, feedback and cases by id, questions by id, receipts' states by case, facts by id;
+    and what waits for the office before it is either.
     """
 
     registrations: Mapping[UUID, Document]
     cases: Mapping[UUID, Document]
     questions: Mapping[UUID, Document]
-    receipts: frozenset[UUID]
+    receipts: Mapping[UUID, State]
     facts: Mapping[str, Document]
     held: Mapping[UUID, Document] = field(default_factory=dict)
     feedback: Mapping[UUID, Document] = field(default_factory=dict)
@@ -58,6 +71,8 @@ class Line:
     open: int = 0
     merged: int = 0
     notified: int = 0
+    not_yet: int = 0
+    no_letter: int = 0
     reported: int = 0
     held: int = 0
     junk: int = 0
@@ -65,14 +80,20 @@ class Line:
 
 @dataclass
 class Reconciled:
-    """Lines by (agency, dialogue), and (agency, case number, what is wrong)."""
+    """Lines by (agency, dialogue); (agency, case number, what is wrong); whose receipt has not reached anybody yet: (agency, case
+    number, state).
+    """
 
     lines: dict[tuple[str, str], Line] = field(default_factory=lambda: defaultdict(Line))
     differences: list[tuple[str, str, str]] = field(default_factory=list)
+    not_yet: list[tuple[str, str, State]] = field(default_factory=list)
 
 
 def reconcile(agency: Annotated[str | None, typer.Option(help="Only this agency")] = None) -> None:
-    """Count what each service holds of all that was received, and name the cases that differ. Exit status 1 if any does."""
+    """Count what each service holds of all that was received, and name every case that differs: exit status 1 if any does.
+
+    Cases whose receipt has not reached anybody yet are named too, and change nothing about the status.
+    """
     try:
         result = compare(asyncio.run(_read(ServiceSettings(), agency)))
     except PyMongoError as error:
@@ -101,7 +122,7 @@ async def read(client: Client, prefix: str, agency: str | None) -> Found:
     facts = await rows(
         "reporting", "facts", {"kind": {"$in": [FactKind.CASE, FactKind.QUESTION]}}, "label", "sequence", "details.state"
     )
-    receipts = await rows("notify", "ledger", {"kind": {"$in": _RECEIPTS}}, "case")
+    receipts = await rows("notify", "ledger", {"kind": {"$in": _RECEIPTS}}, "case", "state")
     questions = await rows("routing", "questions", {}, "case", "case_number", "state", "seq")
     cases = await rows("routing", "cases", {}, "case_number", "dialogue", "source", "questions", "seq")
     registrations = await rows("intake", "registrations", {}, "case_number", "dialogue")
@@ -111,11 +132,25 @@ async def read(client: Client, prefix: str, agency: str | None) -> Found:
         registrations={row["_id"]: row for row in registrations},
         cases={row["_id"]: row for row in cases},
         questions={row["_id"]: row for row in questions},
-        receipts=frozenset(row["case"] for row in receipts if row.get("case")),
+        receipts=states_by_case(receipts),
         facts={row["_id"]: row for row in facts},
         held={row["_id"]: row for row in held},
         feedback={row["_id"]: row for row in feedback},
     )
+
+
+def states_by_case(receipts: Iterable[Document]) -> dict[UUID, State]:
+    """The state of each case's receipt; of several the one that says most."""
+    states: dict[UUID, State] = {}
+    for row in receipts:
+        state = State(row["state"])
+        if (case := row.get("case")) and (case not in states or _rank(state) < _rank(states[case])):
+            states[case] = state
+    return states
+
+
+def _rank(state: State) -> int:
+    return next(n for n, states in enumerate(_WHICH) if state in states)
 
 
 def compare(found: Found) -> Reconciled:
@@ -131,6 +166,7 @@ def compare(found: Found) -> Reconciled:
         _held(result, found, _id, held)
     _facts_of_nobody(result, found)
     result.differences.sort()
+    result.not_yet.sort()
     return result
 
 
@@ -139,11 +175,21 @@ def _received(result: Reconciled, found: Found, _id: UUID, registration: Documen
     source = CaseSource.FEEDBACK if _id in found.feedback else CaseSource.REGISTRATION
     line = _line(result, registration["agency"], case or {**registration, "source": source})
     line.received += 1
-    line.notified += _id in found.receipts
     if case is None:
         _differs(result, registration, "received, not routed")
-    if _id not in found.receipts:
+    _receipt(result, line, registration, found.receipts.get(_id))
+
+
+def _receipt(result: Reconciled, line: Line, registration: Document, state: State | None) -> None:
+    if state is None:
         _differs(result, registration, "neither receipt nor notice of lateness in the ledger")
+    elif state in _NOTIFIED:
+        line.notified += 1
+    elif state in _NO_LETTER:
+        line.no_letter += 1
+    else:
+        line.not_yet += 1
+        result.not_yet.append((registration["agency"], registration["case_number"], state))
 
 
 def _case(result: Reconciled, found: Found, _id: UUID, case: Document) -> None:
@@ -214,18 +260,28 @@ def _differs(result: Reconciled, document: Document, what: str) -> None:
 
 def _print(result: Reconciled) -> None:
     shown = console()
-    columns = ("received", "routed", "walk-ins", "questions", "ended", "open", "merged", "notified", "reported", "held", "junk")
-    table = Table("agency", "dialogue", *columns, title="Registrations, feedback and their questions by dialogue", caption=_SUMS)
+    columns = [column.name for column in fields(Line)]
+    heads = (name.replace("_", " ") for name in columns)
+    table = Table("agency", "dialogue", *heads, title="Registrations, feedback and their questions by dialogue", caption=_SUMS)
     for (agency, dialogue), line in sorted(result.lines.items()):
-        table.add_row(agency, dialogue, *(str(getattr(line, name.replace("-", "_"))) for name in columns))
+        table.add_row(agency, dialogue, *(str(getattr(line, name)) for name in columns))
     shown.print(table)
+    if result.not_yet:
+        waiting = Table("agency", "case", "letter", "what is next", title=f"{len(result.not_yet)} without their receipt yet")
+        for agency, case, state in result.not_yet:
+            waiting.add_row(agency, case, state.replace("_", " "), _next(state))
+        shown.print(waiting)
     if not result.differences:
         shown.print("Everything agrees.")
         return
     differences = Table("agency", "case", "what differs", title=f"{len(result.differences)} differences")
-    for row in result.differences[:_SHOWN]:
+    for row in result.differences:
         differences.add_row(*row)
     shown.print(differences)
-    if len(result.differences) > _SHOWN:
-        shown.print(f"… and {len(result.differences) - _SHOWN} more")
     shown.print("What is on its way may show here; run this again, what stays is wrong.")
+
+
+def _next(state: State) -> str:
+    if state in FOR_STAFF:
+        return "the office decides"
+    return "the office posts or calls" if state in _BY_HAND else "goes by itself"

@@ -77,11 +77,19 @@ def decode(value: bytes | None, models: Mapping[str, type[Event[Any]]]) -> Event
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise Undecodable(_where(error)) from None
+        raise Undecodable("; ".join(f"{place}: {what}" for place, what in wrong_fields(error)[:5])) from None
 
 
-def _where(error: ValidationError) -> str:
-    """The fields that were wrong and why, without their content."""
-    return "; ".join(
-        f"{'.'.join(map(str, e['loc']))}: {e['type']}" for e in error.errors(include_input=False, include_url=False)[:5]
-    )
+def wrong_fields(error: ValidationError) -> list[tuple[str, str]]:
+    """What was wrong with payloads: (where, pydantic's name of the error), in words of ours alone.
+
+    The content is left out, and so is the key of a mapping, which is the sender's word too: `*` stands for it.
+    """
+    ours = _field_names(Payload)
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    return [(".".join(str(p) if isinstance(p, int) or p in ours else "*" for p in e["loc"]), e["type"]) for e in found]
+
+
+def _field_names(model: type[BaseModel]) -> set[str]:
+    """Of a model and of those that derive from it."""
+    return set(model.model_fields).union(*map(_field_names, model.__subclasses__()))

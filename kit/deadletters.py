@@ -18,6 +18,11 @@ from kit.mongo import Collection, CollectionSpec, Database, Document, only_dupli
 COLLECTION = "dead_letters"
 KEPT = timedelta(days=30)
 COUNT_EVERY = 5.0
+HEADERS_KEPT = 100
+HEADERS_BYTES = 64 * 1024
+"""A record's first headers are kept, so many and so large together at most. Our events have one; a stranger's record may have
+thousands.
+"""
 
 SPEC = CollectionSpec(
     COLLECTION,
@@ -32,6 +37,22 @@ def dead_letter_id(record: ConsumerRecord) -> str:
     """SHA-256 of where the record lies and what it holds, so a crash between row and commit cannot double it."""
     place = f"{record.topic}\0{record.partition}\0{record.offset}\0{record.timestamp}\0".encode()
     return sha256(place + (record.value or b"")).hexdigest()
+
+
+def _binary(content: bytes | None) -> Binary | None:
+    return None if content is None else Binary(content)
+
+
+def _headers(record: ConsumerRecord) -> Document:
+    """Pairs of name and content in their order, and how many behind them were not kept."""
+    kept: list[list[str | Binary | None]] = []
+    size = 0
+    for name, content in record.headers[:HEADERS_KEPT]:
+        size += len(name.encode()) + len(content or b"")
+        if size > HEADERS_BYTES:
+            break
+        kept.append([name, _binary(content)])
+    return {"headers": kept, "headers_cut": len(record.headers) - len(kept)}
 
 
 class DeadLetters:
@@ -51,8 +72,9 @@ class DeadLetters:
                 "partition": record.partition,
                 "offset": record.offset,
                 "timestamp": record.timestamp,
-                "key": None if record.key is None else Binary(record.key),
-                "value": None if record.value is None else Binary(record.value),
+                "key": _binary(record.key),
+                "value": _binary(record.value),
+                **_headers(record),
                 "reason": reason,
                 "at": now,
                 "expires_at": now + KEPT,

@@ -41,7 +41,7 @@ _GIVEN_UP_AFTER = 2.0
 """For what a producer still has under way when another of its records failed: most is acknowledged in that time, or never."""
 _DELETE_TIMEOUT = 30.0
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Refused(Permanent):
@@ -50,11 +50,11 @@ class Refused(Permanent):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What goes to a topic."""
+    """What goes to a topic. None is Kafka's null, which is not the same as empty: in a compacted topic it removes the key."""
 
     topic: Topic
-    key: bytes
-    value: bytes
+    key: bytes | None
+    value: bytes | None
     headers: Headers = ()
 
 
@@ -125,7 +125,7 @@ class KafkaPublisher:
         self._starting = asyncio.Lock()
         self._alone_until = 0.0
 
-    async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers = ()) -> None:
+    async def publish(self, topic: Topic, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
         """One record. Raises `Transient`, or `Refused` for what it is."""
         (outcome,) = await self.publish_all([Record(topic, key, value, headers)])
         if outcome is not None:
@@ -226,7 +226,7 @@ def _batches(line: _Line, partitions: int, numbers: Sequence[int], records: Sequ
     batches: dict[int, list[_Batch]] = {}
     for number in numbers:
         record = records[number]
-        of_one = batches.setdefault(crc32(record.key) % partitions, [])
+        of_one = batches.setdefault(crc32(record.key or b"") % partitions, [])
         if not of_one or line.one_by_one or not _fits(of_one[-1], record):
             of_one.append(_Batch(line.producer.create_batch()))
             _fits(of_one[-1], record)  # the first one always does

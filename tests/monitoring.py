@@ -37,16 +37,26 @@ def alerts() -> list[dict[str, Any]]:
     return [rule for group in yaml(RULES)["groups"] for rule in group["rules"]]
 
 
+def dashboard() -> Any:
+    """The dashboard's JSON."""
+    return json.loads(DASHBOARD.read_text(encoding="utf-8"))
+
+
 def panels() -> list[dict[str, Any]]:
     """The dashboard's panels that show something."""
-    return [panel for panel in json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"] if panel["type"] != "row"]
+    return [panel for panel in dashboard()["panels"] if panel["type"] != "row"]
 
 
 def dashboard_queries() -> Iterator[str]:
     """Every expression of the dashboard, as Grafana sends it for a minute's interval."""
+    return (target["expr"] for target in dashboard_targets())
+
+
+def dashboard_targets() -> Iterator[dict[str, Any]]:
+    """Every query of the dashboard with what Grafana makes of its answer."""
     for panel in panels():
         for target in panel["targets"]:
-            yield target["expr"].replace("$__rate_interval", "1m")
+            yield {**target, "expr": target["expr"].replace("$__rate_interval", "1m")}
 
 
 def known_metrics() -> set[str]:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from contracts.envelope import Event
+from contracts.envelope import Event, wrong_fields
 from contracts.letters import FIELDS
 from contracts.model import LetterState, Recipient
 from kit.acting import Acting
@@ -135,7 +135,7 @@ def _problem(letter: LetterState) -> str:
     try:
         FIELDS[letter.kind].model_validate(letter.fields)
     except ValidationError as error:
-        missing = sorted({".".join(map(str, e["loc"])) for e in error.errors(include_input=False, include_url=False)})
+        missing = sorted({place for place, _ in wrong_fields(error)})
         return f"Yêu cầu gửi thư thiếu hoặc sai thông tin: {', '.join(missing[:8])}"
     return ""
 

@@ -1,7 +1,9 @@
 """Records published by older services must be read by newer ones: every type of the catalogue has a golden record."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -10,7 +12,7 @@ from contracts import asyncapi
 from contracts.envelope import Payload, Undecodable, decode
 from contracts.events import CATALOGUE, models
 from contracts.model import Person, Recipient, SectionText
-from contracts.topics import CONTACT_DAYS, TOPICS, Topic
+from contracts.topics import CONTACT_DAYS, SURVEYS, TOPICS, Topic
 from contracts.views import FIGURES
 from services.notify.consumers import VIEWS
 from tests.contracts.samples import golden_file
@@ -105,3 +107,45 @@ def test_a_record_without_its_state_is_poison_for_those_who_read_little_of_it_to
 def test_what_is_no_event_is_told_apart_without_quoting_it(value: bytes | None, reason: str) -> None:
     with pytest.raises(Undecodable, match=reason):
         decode(value, models(*TOPICS))
+
+
+PLANTED = "Lò Thị Kín, 0912 345 678"
+
+
+def _planted(content: Any) -> Iterator[Any]:
+    """Copies of a JSON value, each with what looks like a person's data in one place: as a value, as a list's, as a key."""
+    yield PLANTED
+    if isinstance(content, dict):
+        yield {**content, PLANTED: PLANTED}
+        for key, value in content.items():
+            others = {k: v for k, v in content.items() if k != key}
+            yield {**others, PLANTED: value}
+            yield from ({**content, key: changed} for changed in _planted(value))
+    elif isinstance(content, list):
+        for n, value in enumerate(content):
+            yield from ([*content[:n], changed, *content[n + 1 :]] for changed in _planted(value))
+    else:
+        yield [PLANTED]
+
+
+def _why_refused(value: Any, topic: Topic) -> str:
+    try:
+        decode(json.dumps(value).encode(), models(topic))
+    except Undecodable as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda t: t.name)
+def test_what_is_wrong_with_an_event_is_told_without_anybodys_data(topic: Topic) -> None:
+    newest = {json.loads(line)["type"]: json.loads(line) for line in _lines(topic)}
+    told = {_why_refused(changed, topic) for event in newest.values() for changed in _planted(event)}
+    assert "unknown type or version" in told
+    assert any("sequence: int" in reason for reason in told)
+    assert [reason for reason in told if any(word in reason for word in PLANTED.replace(",", "").split())] == []
+
+
+def test_the_key_of_a_mapping_is_the_senders_word() -> None:
+    answer = next(event for line in _lines(SURVEYS) if (event := json.loads(line))["type"] == "survey.given.v1")
+    answer["data"]["marks"] = {PLANTED: "x"}
+    assert _why_refused(answer, SURVEYS) == "data.marks.*: int_parsing"

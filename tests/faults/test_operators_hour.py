@@ -11,15 +11,17 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
+import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from contracts.topics import INTAKE_LETTERS
 from deploy.local.paths import ROOT
-from deploy.local.ports import SERVICES
+from deploy.local.ports import HOST, SERVICES
 from tests.faults.load import Load, Sent
 from tests.faults.row import new_load
 from tests.faults.stack import FaultStack
@@ -208,6 +210,37 @@ async def test_row_hour_a_stuck_consumer(operator: Operator) -> None:
     assert behind[1] == "1"
     assert int(behind[3]) > 0
     assert unread > 0
+    await operator.is_calm()
+
+
+async def test_row_hour_an_index_is_lost(operator: Operator) -> None:
+    await operator.watcher.database("notify")["ledger"].drop_index("letter")
+    await operator.sees("ServiceNotReady")
+    assert await _parts(operator, "notify") == {"mongodb": True, "indexes": False}
+    await operator.types("migrate")
+    await operator.is_calm()
+    assert await _parts(operator, "notify") == {"mongodb": True, "indexes": True}
+
+
+async def _parts(operator: Operator, service: str) -> dict[str, bool]:
+    """What /readyz says of the parts that every service has."""
+    async with httpx.AsyncClient() as client:
+        said = await client.get(f"http://{HOST}:{operator.stack.ports.services[service]}/readyz")
+    return {part: well for part, well in said.json()["parts"].items() if not part.startswith("consumer")}
+
+
+async def test_row_hour_a_step_that_cannot_be_done(operator: Operator) -> None:
+    async with operator.people(rate=2):
+        await asyncio.sleep(3)
+    await operator.is_calm()
+    questions = operator.watcher.database("routing")["questions"]
+    step = {"id": "broken", "do": "letter", "by": "system:hour", "at": datetime.now(UTC) - timedelta(hours=1)}
+    question = await questions.find_one_and_update({}, {"$push": {"todo": step}})
+    assert question is not None
+    await operator.sees("StepNotDone")
+    waiting = await questions.find({"todo.tries": {"$gt": 0}}, {"case_number": 1, "todo.do": 1, "todo.tries": 1}).to_list(None)
+    assert [(row["_id"], row["todo"][0]["do"]) for row in waiting] == [(question["_id"], "letter")]
+    await questions.update_one({"_id": question["_id"]}, {"$pull": {"todo": {"id": "broken"}}})
     await operator.is_calm()
 
 

@@ -13,7 +13,7 @@ from deploy.local.stack import LocalStack
 from tests.faults.load import Load
 from tests.faults.row import new_load
 from tests.faults.watching import Watcher
-from tests.monitoring import alerts, dashboard_queries, metrics_of
+from tests.monitoring import alerts, dashboard_queries, dashboard_targets, metrics_of
 from tests.prometheus import Prometheus, prometheus
 from tests.waiting import eventually
 
@@ -87,6 +87,16 @@ async def test_every_rule_is_evaluated_on_something(server: Prometheus) -> None:
     assert {rule["name"]: rule["health"] for rule in server.rules()} == {rule["alert"]: "ok" for rule in alerts()}
     silent = [rule["alert"] for rule in alerts() if not server.ask(_measured(rule["expr"]))]
     assert [alert for alert in silent if alert not in WHERE_A_MAILBOX_IS_READ] == []
+
+
+async def test_every_label_that_a_legend_names_is_there(server: Prometheus) -> None:
+    missing = [
+        (target["legendFormat"], labels)
+        for target in dashboard_targets()
+        for labels, _ in server.ask(target["expr"])[:1]
+        if not set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"])) <= labels.keys()
+    ]
+    assert missing == []
 
 
 def _measured(expression: str) -> str:

@@ -1,7 +1,9 @@
 """What an operator sees and decides: `doithoai status` and `doithoai deadletters`, on real MongoDB and Kafka."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +12,8 @@ from pymongo import MongoClient
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from contracts.topics import SURVEYS
+from contracts.topics import INTAKE_LETTERS, SURVEYS, Topic
+from deploy.local.paths import ROOT
 from kit import mongo
 from kit.deadletters import DeadLetters, dead_letter_id
 from kit.kafka import create_topics
@@ -31,6 +34,7 @@ RECORD = ConsumerRecord(
     headers=(),
 )
 ID = dead_letter_id(RECORD)[:12]
+NULL = replace(RECORD, topic=INTAKE_LETTERS.name, key=None, value=None, headers=(("trace", b"\xff\xfe"), ("none", None)))
 
 
 @pytest.fixture(autouse=True)
@@ -109,17 +113,72 @@ def test_an_unknown_row_is_said_to_be_unknown() -> None:
 async def test_a_replayed_record_is_in_its_topic_again_and_its_row_is_gone(
     read_by_two: None, kafka_bootstrap: str, which: str
 ) -> None:
-    await create_topics(kafka_bootstrap, [SURVEYS])
-    async with AIOKafkaConsumer(SURVEYS.name, bootstrap_servers=kafka_bootstrap, auto_offset_reset="latest") as consumer:
-        await consumer.seek_to_end()
-        from_here = {partition: await consumer.position(partition) for partition in consumer.assignment()}
+    async with published_next(kafka_bootstrap, SURVEYS) as record:
         done = await asyncio.to_thread(run, "deadletters", "replay", which, "--service", "notify")
         assert done.exit_code == 0, done.output
-        for partition, offset in from_here.items():
-            consumer.seek(partition, offset)
-        record = await consumer.getone()
-    assert (record.key, record.value) == (b"k", SECRET.encode())
+        assert "doithoai republish intake" in done.output, "the topic is compacted: what was replayed is the newest there now"
+        again = await record
+    assert (again.key, again.value, again.headers) == (b"k", SECRET.encode(), ())
     assert (await asyncio.to_thread(run, "deadletters", "list")).output.count(ID) == 1
+
+
+@asynccontextmanager
+async def published_next(bootstrap: str, topic: Topic) -> AsyncIterator[Awaitable[ConsumerRecord]]:
+    """The first record that comes into the topic within the block."""
+    await create_topics(bootstrap, [topic])
+    async with AIOKafkaConsumer(topic.name, bootstrap_servers=bootstrap, auto_offset_reset="latest") as consumer:
+        await consumer.seek_to_end()
+        yield asyncio.ensure_future(consumer.getone())
+
+
+async def test_nothing_stays_nothing_and_headers_stay_as_they_were(mongodb_url: str, kafka_bootstrap: str) -> None:
+    client = mongo.connect(mongodb_url)
+    await DeadLetters(client[f"{PREFIX}_notify"]).add([(NULL, "empty record")], f"{PREFIX}.notify.x")
+    await mongo.close(client)
+    row = dead_letter_id(NULL)[:12]
+    shown = (await asyncio.to_thread(run, "deadletters", "show", row)).output.splitlines()
+    assert shown[1:] == [r"trace: \xff\xfe", "none: (null)", "(null)"]
+    async with published_next(kafka_bootstrap, INTAKE_LETTERS) as record:
+        done = await asyncio.to_thread(run, "deadletters", "replay", row)
+        assert done.exit_code == 0, done.output
+        assert "republish" not in done.output
+        again = await record
+    assert (again.key, again.value) == (None, None)
+    assert list(again.headers) == list(NULL.headers)
+
+
+async def test_what_kafka_does_not_take_stays(read_by_two: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOITHOAI_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    done = await asyncio.to_thread(run, "deadletters", "replay", ID, "--service", "notify")
+    assert done.exit_code == 1
+    assert "Kafka did not take it" in done.output
+    assert (await asyncio.to_thread(run, "deadletters", "list")).output.count(ID) == 2
+
+
+def test_accounts_are_made_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOITHOAI_AGENCIES_DIR", str(ROOT / "agencies"))
+    made = run("staff", "create", "son-la", "quantri", "--name", "Thử", "--role", "administrator")
+    assert "Password: " in made.output
+    again = run("staff", "reset", "son-la", "quantri")
+    assert "New password of quantri@son-la: " in again.output
+    monkeypatch.setenv("DOITHOAI_NEW_PASSWORD", "mot-cau-de-nho")
+    chosen = run(
+        "staff", "create", "son-la", "thanhtra2", "--name", "Thử", "--role", "head", "--unit", "thanh-tra", "--read-sealed"
+    )
+    assert chosen.output == "thanhtra2@son-la was created.\n"
+    assert run("staff", "disable", "son-la", "quantri", "--reason", "Thử").exit_code == 0
+    inspector = ("head", "thanh-tra", "read_sealed", "active")
+    assert _accounts() == {"quantri": ("administrator", "", "", "disabled"), "thanhtra2": inspector}
+    assert run("staff", "enable", "son-la", "quantri").exit_code == 0
+    assert _accounts()["quantri"][-1] == "active"
+    assert "There is no such account." in run("staff", "reset", "son-la", "khongco").output
+
+
+def _accounts() -> dict[str, tuple[str, ...]]:
+    """Username → roles, unit, permissions, state, as they are listed."""
+    lines = run("staff", "list", "son-la").output.splitlines()
+    rows = ([cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│"))
+    return {username: tuple(rest) for username, _, *rest in rows}
 
 
 async def test_status_counts_what_waits(read_by_two: None, mongodb_url: str) -> None:

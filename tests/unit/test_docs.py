@@ -1,10 +1,13 @@
 """The documents name what exists: files, functions, commands, settings, metrics, the table of topics."""
 
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
+from click.testing import CliRunner
 
 from cli.main import app
 from contracts.topics import TOPICS
@@ -17,6 +20,7 @@ DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 FOLDERS = "contracts|kit|services|cli|deploy|docs|agencies|tests"
 PATH = re.compile(rf"(?<![\w/.])((?:{FOLDERS})/[\w./-]*\w/?)(?::([A-Za-z_]\w*(?:\.\w+)?))?")
 COMMAND = re.compile(r"(?:\./|`)doithoai ([a-z][a-z -]*)")
+LINE = re.compile(r"\./doithoai +([a-z][^`\n]*)|docker compose run --rm (?:-v \S+ )?(?:migrate )?([a-z][^`\n]*)")
 SETTING = re.compile(r"DOITHOAI_[A-Z_]+[A-Z](?![A-Z_])")
 METRIC = re.compile(r"`([a-z]+(?:_[a-z]+)+)(?:\{[^`]*\})?`")
 NOT_OURS = {
@@ -62,6 +66,32 @@ def _is_command(command: object, words: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
+def test_commands_are_taken_as_they_stand(document: Path) -> None:
+    """With their arguments and options: each is parsed, none is run. One that ends in … is only begun."""
+    lines = [(one or other).strip() for one, other in LINE.findall(document.read_text(encoding="utf-8"))]
+    assert {line: said for line in lines if not line.endswith(" …") and (said := _refused(line))} == {}
+
+
+def _refused(line: str) -> str:
+    """What the command line says of a command that it does not take; of others nothing."""
+    words = shlex.split(re.sub(r"\$\([^)]*\)", "x", line), comments=True)
+    done = CliRunner().invoke(_without_callbacks(typer.main.get_command(app)), words)
+    return done.output or "refused" if done.exit_code else ""
+
+
+def _without_callbacks(command: Any) -> Any:
+    command.callback = None
+    for inner in getattr(command, "commands", {}).values():
+        _without_callbacks(inner)
+    return command
+
+
+@pytest.mark.parametrize("line", ["staff reset son-la", "staff reset son-la quantri now", "status --all"])
+def test_a_command_that_is_wrong_is_refused(line: str) -> None:
+    assert _refused(line)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=ids)
 def test_headings_that_are_linked_to_exist(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     headings = {re.sub(r"[^\w -]", "", h.lower()).strip().replace(" ", "-") for h in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
@@ -73,6 +103,12 @@ def test_settings_exist(document: Path) -> None:
     declared = {f"DOITHOAI_{name.upper()}" for service in SERVICES for name in settings_class(service).model_fields}
     declared |= {"DOITHOAI_SEED", "DOITHOAI_MIX_SECONDS"}  # read by tests/faults alone
     assert set(SETTING.findall(document.read_text(encoding="utf-8"))) <= declared | NOT_OURS.keys()
+
+
+def test_every_entry_of_the_runbook_says_where_it_was_tried() -> None:
+    _, *entries = re.split(r"^## ", (ROOT / "docs" / "operations.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    silent = [entry.splitlines()[0] for entry in entries if not re.match(r"Tried: .*`tests/", entry.strip().splitlines()[-1])]
+    assert silent == []
 
 
 def test_metrics_of_the_runbook_exist() -> None:
