@@ -9,7 +9,7 @@ COUNT_PACKAGES := /^Collecting/ {printf "\r  %d fetched", ++n} /^Installing coll
 	{fflush()} END {if (n) print ""}
 
 .DEFAULT_GOAL := help
-.PHONY: help venv up demo test screens faults faults-proof bench bench-quick bench-growth lint lock jars
+.PHONY: help venv up demo test screens faults faults-proof bench bench-quick bench-profile bench-growth lint lock jars
 
 help: ## List the targets
 	@grep -hE '^[a-z.-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.-]+):.*## /  make \1\t/' | expand -t 20
@@ -47,6 +47,10 @@ bench: $(INSTALLED) ## Every ratio against the best plain version; some of them:
 bench-quick: $(INSTALLED) ## R1, R3, R4, R5 in a few minutes; more commands than allowed fail it
 	@$(BIN)/python -m deploy.local.downloads
 	$(BIN)/python -m bench --quick
+
+bench-profile: $(INSTALLED) ## Where the processor time of a POST goes, intake beside the plain version
+	@$(BIN)/python -m deploy.local.downloads
+	$(BIN)/python -m bench --profile --seconds 20
 
 bench-growth: $(INSTALLED) ## What pages examine at 10 k, 100 k and 1 M registrations; others: make bench-growth SIZES=10000,100000
 	@$(BIN)/python -m deploy.local.downloads

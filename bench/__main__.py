@@ -3,6 +3,7 @@
 python -m bench                everything but --growth; goes on where an interrupted run stopped
 python -m bench --only R4,R5   these alone
 python -m bench --quick        R1, R3, R4, R5 in three short pairs; a ratio below its floor warns, the counts decide
+python -m bench --profile      where the processor time of a POST goes (R1, both sides)
 python -m bench --growth       10 k, 100 k and 1 M registrations: what the pages' queries examine, and how long they take
 """
 
@@ -14,7 +15,7 @@ from time import perf_counter
 
 import uvloop
 
-from bench import counts, growth, machine, memory, results
+from bench import counts, growth, machine, memory, profile, results
 from bench.harness import measure
 from bench.ratios import QUICK, RATIOS
 
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=float, default=1.0)
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--quick", action="store_true")
+    kind.add_argument("--profile", action="store_true")
     kind.add_argument("--growth", action="store_true")
     parser.add_argument("--sizes", default="10000,100000,1000000", help="of --growth")
     given = parser.parse_args()
@@ -41,6 +43,8 @@ def main() -> None:
     machine.pin_brokers()
     if given.growth:
         sys.exit(uvloop.run(growth.run([int(size) for size in given.sizes.split(",")])))
+    if given.profile:
+        sys.exit(uvloop.run(_profile(given.seconds, given.warm_up)))
     if given.quick:
         sys.exit(uvloop.run(_quick()))
     sys.exit(uvloop.run(_full(only, given.pairs, given.seconds, given.warm_up)))
@@ -87,6 +91,15 @@ async def _one(name: str, here: machine.Machine, pairs: int, facts: results.Prov
     results.keep(name, result, facts)
     _tell(results.line(name, result))
     return []
+
+
+async def _profile(seconds: float, warm_up: float) -> int:
+    facts = results.Provenance("make bench-profile", seconds)
+    async with machine.machine(seconds, warm_up) as here:
+        measured = await profile.measure(here)
+    results.keep("profile", measured, facts)
+    _tell(results.profile_table(measured))
+    return 0
 
 
 async def _quick() -> int:

@@ -114,7 +114,8 @@ def _table(results: Mapping[str, Any]) -> str:
         if "ratio" in result:
             rows.append(_row(name, result))
             rows += [_row_beside(beside) for beside in result["beside"]]
-    parts = ("\n".join(rows) + "\n", _counts(results), _memory(results), _growth(results), _provenance(results))
+    profiled = profile_table(results["profile"]) if "profile" in results else ""
+    parts = ("\n".join(rows) + "\n", profiled, _counts(results), _memory(results), _growth(results), _provenance(results))
     return "\n".join(part for part in parts if part)
 
 
@@ -136,6 +137,18 @@ def _row_beside(beside: Mapping[str, Any]) -> str:
     sign = "≤ " if beside["at_most"] else ""
     floor, target = ("" if beside[name] is None else f"{sign}{beside[name]:g}" for name in ("floor", "target"))
     return f"| | {beside['what']} | {value} | | {floor} | {target} | {_verdict(beside)} | | |"
+
+
+def profile_table(profile: Mapping[str, Any]) -> str:
+    """Microseconds by layer, and what a ratio of 2 would leave for all of them."""
+    ours, plain = profile["us"]["ours"], profile["us"]["plain"]
+    rows = ["| µs of CPU for a POST | ours | plain |", "|---|---|---|"]
+    rows += [f"| {layer} | {ours[layer]:.0f} | {plain[layer]:.0f} |" for layer in ours]
+    total, plain_total = sum(ours.values()), sum(plain.values())
+    rows.append(f"| **together** | **{total:.0f}** | **{plain_total:.0f}** |")
+    needed = profile["necessary"]
+    left = f"Twice as many POSTs as the plain side would leave {plain_total / 2:.0f} µs for one of ours. HTTP, body, driver and"
+    return "\n".join(rows) + f"\n\n{left} system calls take {needed:.0f}, every duty {total - needed:.0f} more.\n"
 
 
 def _counts(results: Mapping[str, Any]) -> str:

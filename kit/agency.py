@@ -238,6 +238,16 @@ class Form(Model):
     web_fields: tuple[WebField, ...]
     source: Source
 
+    @cached_property
+    def titles(self) -> Mapping[int, str]:
+        """Number of a section → its title, in the form's order."""
+        return {section.no: section.label for section in self.sections}
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """Fields that the web form insists on."""
+        return tuple(field.key for field in self.fields if field.required)
+
     def printed(self, text: str, *, year: int, month: int, blank: str = "……") -> str:
         """`text` with its placeholders filled in; `blank` stands for what is left to the pen."""
         return text.format(year=year, month=month, blank=blank)

@@ -41,12 +41,14 @@ def tidy(text: str) -> str:
     """Unicode NFC, one kind of line end, no spaces around, no marks of direction. Two spellings of one Vietnamese word become
     equal, and nobody's name turns round what stands beside it on a list or in a letter.
     """
-    return unicodedata.normalize("NFC", _DIRECTION.sub("", text).replace("\r\n", "\n").replace("\r", "\n")).strip()
+    if not text.isprintable():  # what is has nothing of this, and that is nearly all that people write
+        text = _DIRECTION.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return unicodedata.normalize("NFC", text).strip()
 
 
 def has_control_characters(text: str) -> bool:
     """Control characters and lone surrogates, tab and line end excepted."""
-    return _CONTROL.search(text) is not None
+    return not text.isprintable() and _CONTROL.search(text) is not None
 
 
 _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")

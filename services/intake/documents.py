@@ -19,7 +19,7 @@ from uuid import UUID
 
 from contracts.envelope import Payload
 from contracts.letters import LateFields, LetterFields, Meeting, ReceiptFields
-from contracts.model import Channel, DialogueState, FileRef, LetterKind, LetterState, Recipient, RegistrationState, Way
+from contracts.model import Channel, FileRef, LetterKind, LetterState, Recipient, RegistrationState, Way
 from kit.letters import letter_id
 from services.intake.domain import Entry, Placement, Plan, Submission, section_texts
 
@@ -28,6 +28,7 @@ RECEIVED = "registration.received.v1"
 LETTER = "intake_letter.requested.v1"
 NO_EMAIL_WEB = "không có thư điện tử; mã tra cứu đã hiện trên màn hình"
 NO_EMAIL_ENTRY = "không có thư điện tử; phiếu tiếp nhận đã in hoặc mã tra cứu đã đọc qua điện thoại"
+_NOTHING_ANNOUNCED: Mapping[str, Any] = {"meeting": Meeting().model_dump(mode="json"), "closes_at": None, "invitations_due": None}
 _FACE_TO_FACE = (Channel.PAPER, Channel.PHONE)
 """Where the person gets the receipt, or hears the code, while staff type."""
 
@@ -81,20 +82,7 @@ def if_given(files: Sequence[FileRef], entry: Entry) -> Document:
 
 
 def _announced(plan: Plan, placement: Placement) -> Document:
-    state = placement.dialogue.state if placement.dialogue else None
-    return {
-        "year": plan.state.year,
-        "meeting": _meeting(state).model_dump(mode="json"),
-        "closes_at": state.closes_at if state else None,
-        "invitations_due": state.invitations_due.isoformat() if state and state.invitations_due else None,
-    }
-
-
-def _meeting(state: DialogueState | None) -> Meeting:
-    if state is None:
-        return Meeting()
-    # The link of an online meeting goes to those invited, with the invitation.
-    return Meeting.model_validate(state.model_dump(exclude={"online_link"}))
+    return {"year": plan.state.year, **(placement.dialogue.announced if placement.dialogue else _NOTHING_ANNOUNCED)}
 
 
 def letter_key(registration: UUID, kind: LetterKind) -> str:

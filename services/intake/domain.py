@@ -7,14 +7,17 @@ import re
 import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from hashlib import blake2b, sha256
+from typing import Any
 from uuid import UUID
 
 import orjson
 from uuid_utils.compat import uuid5
 
+from contracts.letters import Meeting
 from contracts.model import (
     Channel,
     DialogueState,
@@ -35,11 +38,12 @@ _REQUESTS = UUID("0c6d6f0e-2d7b-5a53-9c5f-4f2a6b1c7d20")
 # When one may register -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Dialogue:
     """A dialogue as it was announced. Without `starts_at` only its window is known, or nothing.
 
-    `registered`: how many took a seat when last counted; only counted where the dialogue names its seats.
+    `registered`: how many took a seat when last counted; only counted where the dialogue names its seats. What follows from the
+    announcement alone is worked out once and not for each registration.
     """
 
     id: str
@@ -51,6 +55,27 @@ class Dialogue:
         """Whether every seat of the room is taken (D4). Where all take part online, no room can be full."""
         seats = self.state.capacity
         return seats is not None and self.state.mode is not Mode.ONLINE and self.registered >= seats
+
+    @cached_property
+    def over_at(self) -> datetime | None:
+        """From when a registration is late (D4): after the closing, or after the beginning where none is fixed; None: never.
+        The closing names the last minute in time: "đến 17h30" ends at 17:31:00.
+        """
+        closes_at = self.state.closes_at
+        if closes_at is None:
+            return self.state.starts_at
+        return (closes_at.replace(second=0, microsecond=0) + timedelta(minutes=1)).astimezone(UTC)  # compared fastest in UTC
+
+    @cached_property
+    def announced(self) -> Mapping[str, Any]:
+        """What a registration keeps of it. The link of an online meeting goes to those invited, with the invitation."""
+        state = self.state
+        meeting = Meeting.model_validate(state.model_dump(exclude={"online_link"}))
+        return {
+            "meeting": meeting.model_dump(mode="json"),
+            "closes_at": state.closes_at,
+            "invitations_due": state.invitations_due.isoformat() if state.invitations_due else None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +98,6 @@ class Window(StrEnum):
     CLOSED = "closed"
 
 
-def is_late(received_at: datetime, closes_at: datetime | None) -> bool:
-    """Whether it came after closing (D4). The closing names the last minute in time: "đến 17h30" ends at 17:31:00."""
-    if closes_at is None:
-        return False
-    return received_at >= closes_at.replace(second=0, microsecond=0) + timedelta(minutes=1)
-
-
 def opening(plan: Plan, dialogue: Dialogue | None) -> datetime | None:
     """From when one may register; None: since the plan was published."""
     return (dialogue.state.opens_at if dialogue else None) or plan.state.opens_at
@@ -90,16 +108,14 @@ def window(plan: Plan, dialogue: Dialogue | None, at: datetime) -> Window:
     opens_at = opening(plan, dialogue)
     if opens_at is not None and at < opens_at:
         return Window.NOT_YET
-    return Window.OPEN if dialogue is None or not _is_over(dialogue.state, at) else Window.CLOSED
+    return Window.OPEN if dialogue is None or not _is_over(dialogue, at) else Window.CLOSED
 
 
-def _is_over(state: DialogueState, at: datetime) -> bool:
-    """A dialogue without a closing takes registrations until it begins. By that moment alone, whatever has become of it since: a
-    paper that was in time is typed when the dialogue has been held (D4).
-    """
-    if state.status == "cancelled" or is_late(at, state.closes_at):
+def _is_over(dialogue: Dialogue, at: datetime) -> bool:
+    """By that moment alone, whatever has become of it since: a paper in time is typed when the dialogue has been held (D4)."""
+    if dialogue.state.status == "cancelled":
         return True
-    return state.closes_at is None and state.starts_at is not None and at >= state.starts_at
+    return dialogue.over_at is not None and at >= dialogue.over_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from services.intake.domain import Placement, Plan, Window
 from services.intake.formflow import AS_IT_IS, Hindrances, Shown, count_step, taken
 from services.intake.forms import OF_THE_BODY, Step, WebForm, carried, step_of, web_key
 from services.intake.ratelimits import REQUEST, count_lookup
-from services.intake.usecases import Intake, Receipt, check, check_whole, not_yet_open, register, section_titles
+from services.intake.usecases import Intake, Receipt, check, check_whole, not_yet_open, register
 
 _NONCE = re.compile(r"[A-Za-z0-9_-]{16,64}")
 BAD_CODE = "Mã tra cứu chưa đúng. Mã gồm 16 ký tự, xin Ông/Bà kiểm tra lại từng ký tự."
@@ -259,7 +259,7 @@ def receipt_context(profile: Agency, receipt: Receipt) -> dict[str, Any]:
         "decide_by": views.decide_by_words(document),
         "channel": views.CHANNELS[document["channel"]],
         "registrant": printing.registrant(document["person"]),
-        "titles": section_titles(profile),
+        "titles": profile.form.titles,
         "files": file_rows(document.get("files", ())),
     }
 

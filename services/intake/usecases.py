@@ -179,7 +179,7 @@ async def _admitted_entry(
     """As `_admitted`, for what staff typed."""
     plan = await intake.announcements.plan(agency.code, submission.plan)
     placement = _place(plan, submission, entry.received_at)
-    errors = domain.unknown_sections(submission, section_titles(agency))
+    errors = domain.unknown_sections(submission, agency.form.titles)
     if domain.is_blank(submission):
         errors["name"] = domain.BLANK
     if entry.received_at > now:
@@ -224,7 +224,7 @@ async def _keep(
         entry,
         plan=plan,
         placement=placement,
-        titles=section_titles(agency),
+        titles=agency.form.titles,
         case_number=await intake.numbers.next(agency.code, agency.case_prefix, entry.received_at),
         recorded_at=acting.now,
         incomplete=incomplete,
@@ -324,24 +324,14 @@ async def publish_again(intake: Intake, store: RegistrationStore, outbox: Outbox
 # What the agency's profile says about its form -------------------------------------------------------------------------
 
 
-def section_titles(agency: Agency) -> dict[int, str]:
-    """Number → title, in the form's order."""
-    return {section.no: section.label for section in agency.form.sections}
-
-
 def check_whole(agency: Agency, submission: Submission) -> dict[str, str]:
     """Field → what is wrong, for a form that comes by itself."""
     return domain.check(
         submission,
-        required=required_fields(agency),
-        sections=section_titles(agency),
+        required=agency.form.required,
+        sections=agency.form.titles,
         consent_version=agency.privacy.version,
     )
-
-
-def required_fields(agency: Agency) -> tuple[str, ...]:
-    """Fields of the printed form that the web form insists on."""
-    return tuple(field.key for field in agency.form.fields if field.required)
 
 
 def printed_fields(agency: Agency) -> tuple[str, ...]:

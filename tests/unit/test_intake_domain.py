@@ -22,7 +22,6 @@ from services.intake.domain import (
     check,
     folded,
     is_blank,
-    is_late,
     missing,
     payload_hash,
     place,
@@ -65,11 +64,11 @@ def submission(**changes: object) -> Submission:
     ],
 )
 def test_s4_lateness_is_judged_by_receipt_to_the_minute(received: str, late: bool) -> None:
-    assert is_late(at(received), CLOSING) is late
+    assert place(plan(dialogue(1, closes_at=CLOSING)), at(received)).late is late
 
 
 def test_nothing_is_late_while_no_closing_is_fixed() -> None:
-    assert not is_late(at("2021-11-22T09:00"), None)
+    assert not place(plan(dialogue(1)), at("2021-11-22T09:00")).late
 
 
 def test_a_registration_goes_to_the_next_open_dialogue() -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import unicodedata
 from collections.abc import AsyncIterator, Iterator
 from datetime import date, time
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ from kit.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from kit.metrics import exposition
 from kit.web import AgencyFace, Input, Templates, create_app, current_trace, read_form
 from kit.web.downloads import download
-from kit.web.forms import Email, FormDate, FormTime, Line, Phone, Text, tidy
+from kit.web.forms import Email, FormDate, FormTime, Line, Phone, Text, has_control_characters, tidy
 from kit.web.middleware import BODY_LIMIT, LARGE_BODY_LIMIT
 from kit.web.policy import CONTENT_SECURITY_POLICY, WITH_SCRIPT
 from kit.web.problems import problem
@@ -655,6 +656,11 @@ async def test_an_unreadable_multipart_is_400(client: httpx.AsyncClient) -> None
     for kind in ("multipart/form-data", "multipart/form-data; boundary=x"):
         answer = await client.post("/son-la/phieu", content=b"\xff\xfe rubbish", headers={"content-type": kind})
         assert answer.status_code in (400, 422)
+
+
+def test_control_characters_are_found_wherever_they_stand() -> None:
+    found = {c for c in map(chr, range(0x10000)) if has_control_characters(f"Lò{c}Văn")}
+    assert found == {c for c in map(chr, range(0x10000)) if unicodedata.category(c) in ("Cc", "Cs")} - {"\t", "\n"}
 
 
 @given(st.text(max_size=60))

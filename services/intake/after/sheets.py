@@ -4,7 +4,7 @@ A sheet is the stored document with its `source`. Of feedback it is a form of on
 as feedback keeps it (services/intake/feedback/documents.py).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from contracts.model import CaseSource
@@ -12,7 +12,7 @@ from kit.agency import Agency
 from kit.mongo import Document
 from kit.outbox import Change
 from services.intake.feedback import documents as feedback
-from services.intake.usecases import Intake, Releases, section_titles
+from services.intake.usecases import Intake, Releases
 
 Decision = Callable[[Document], Change | None]
 
@@ -64,6 +64,6 @@ def place_of(intake: Intake, sheet: Document) -> Releases:
     return intake.releases[source_of(sheet)]
 
 
-def titles_of(agency: Agency, sheet: Document) -> dict[int, str]:
+def titles_of(agency: Agency, sheet: Document) -> Mapping[int, str]:
     """Number → title of the sections it has or may have."""
-    return {1: feedback.TITLE} if source_of(sheet) is CaseSource.FEEDBACK else section_titles(agency)
+    return {1: feedback.TITLE} if source_of(sheet) is CaseSource.FEEDBACK else agency.form.titles

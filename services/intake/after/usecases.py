@@ -17,7 +17,7 @@ from services.intake.after import domain, sheets
 from services.intake.after.domain import Mode, Situation
 from services.intake.domain import MISSING, Plan, Window
 from services.intake.feedback import domain as feedback
-from services.intake.usecases import Intake, required_fields
+from services.intake.usecases import Intake
 
 
 class Moved(Conflict):
@@ -97,7 +97,7 @@ def _missing(agency: Agency, registration: Document, person: Person) -> dict[str
     """Of a registration what its form insists on; of feedback what the law asks for (NĐ 20/2008 art. 7)."""
     if sheets.source_of(registration) is CaseSource.FEEDBACK:
         return {name: feedback.MISSING[name] for name in feedback.missing_contact(person)}
-    return {name: MISSING[name] for name in required_fields(agency) if not getattr(person, name)}
+    return {name: MISSING[name] for name in agency.form.required if not getattr(person, name)}
 
 
 NO_EMAIL = "Sở chưa có địa chỉ thư điện tử của Ông/Bà. Xin Ông/Bà bổ sung thông tin liên hệ trước."

@@ -126,7 +126,7 @@ def form_words(agency: Agency) -> FormWords:
     return FormWords(
         title=form.title,
         fields=fields,
-        sections={section.no: section.label for section in form.sections},
+        sections=form.titles,
         signature=form.signature or "",
         ends=tuple(filter(None, (form.intro, form.note, form.subtitle, form.addressee))),
     )
