@@ -52,8 +52,8 @@ def keep(name: str, result: Mapping[str, Any], provenance: Provenance) -> None:
         print(f"warning: {name} was not kept: {_fell(fell)}, now {line(name, result)}", file=sys.stderr, flush=True)
     results = dict(sorted(results.items(), key=lambda row: (not row[0].startswith("R"), _number_of(row[0]), row[0])))
     RESULTS.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    before, _, rest = README.read_text(encoding="utf-8").partition(_BEGIN)
-    README.write_text(f"{before}{_BEGIN}{_table(results)}{_END}{rest.partition(_END)[2]}", encoding="utf-8")
+    head, _, rest = README.read_text(encoding="utf-8").partition(_BEGIN)
+    README.write_text(f"{head}{_BEGIN}{_table(results)}{_END}{rest.partition(_END)[2]}", encoding="utf-8")
 
 
 def fell_from(before: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
