@@ -12,9 +12,13 @@ from hypothesis import HealthCheck, settings
 from playwright.async_api import Browser, async_playwright
 
 from deploy.local.stack import ENV_PREFIX, LocalStack
+from kit.service import calm_collector
 from services.intake.settings import IntakeSettings
 from tests.browser.visiting import ELSEWHERE
 from tests.stack import start_everything
+
+# As services have it: what is imported stays, and to walk through it again and again took a sixth of the processor's time.
+calm_collector()
 
 # How fast the machine is at the moment is no property of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -50,6 +54,11 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {Path(__file__).parent / name: n for n, name in enumerate(LONG)}
     items.sort(key=lambda item: rank.get(item.path, len(LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """All tests have been imported."""
+    calm_collector()
 
 
 @pytest.fixture(scope="session")
