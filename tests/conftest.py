@@ -15,7 +15,7 @@ from deploy.local.stack import ENV_PREFIX, LocalStack
 from kit.service import calm_collector
 from services.intake.settings import IntakeSettings
 from tests.browser.visiting import ELSEWHERE
-from tests.stack import start_everything
+from tests.stack import QUICK, start_everything
 
 # As services have it: what is imported stays, and to walk through it again and again took a sixth of the processor's time.
 calm_collector()
@@ -80,7 +80,7 @@ def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSt
 def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """Everything as `doithoai up` starts it, for one file: left running it takes a quarter of a processor."""
     with LocalStack(tmp_path_factory.mktemp("whole")) as stack:
-        start_everything(stack)
+        start_everything(stack, QUICK)
         yield stack
 
 
