@@ -52,14 +52,15 @@ SignInsFile = Annotated[
 ]
 
 
+QuickHashes = Annotated[bool, typer.Option("--quick-hashes", help="Hash the random passwords quickly, for a stack of a test")]
 Answers = Annotated[bool, typer.Option("--answers", help="Also what was answered before: a dialogue that was held, and feedback")]
 
 
-def sample(sign_ins: SignInsFile = STDOUT, answers: Answers = False) -> None:
+def sample(sign_ins: SignInsFile = STDOUT, answers: Answers = False, quick_hashes: QuickHashes = False) -> None:
     """Load the sample agencies: doing it again changes nothing."""
     configure("sample")
     settings = RoutingSettings()
-    made = asyncio.run(load_samples(settings, local_date(system_clock())))
+    made = asyncio.run(load_samples(settings, local_date(system_clock()), quick_hashes=quick_hashes))
     _write(sign_ins, made)
     if answers:
         from cli.answered import load_answered  # all of intake: the other uses of this command need none of it
@@ -68,11 +69,13 @@ def sample(sign_ins: SignInsFile = STDOUT, answers: Answers = False) -> None:
         asyncio.run(load_answered(settings, IntakeSettings(), system_clock()))
 
 
-async def load_samples(settings: RoutingSettings, today: date | None, *, accounts: bool = True) -> list[SignIn]:
+async def load_samples(
+    settings: RoutingSettings, today: date | None, *, accounts: bool = True, quick_hashes: bool = False
+) -> list[SignIn]:
     """Publish every sample agency's plan and dialogues and open its accounts; returns the accounts that are new.
 
     `today`: dates are moved so that registration is open then; None leaves those of the source documents. What is there already
-    stays as it is.
+    stays as it is. `quick_hashes`: of the accounts' random passwords; slow ones are most of what loading takes.
     """
     routing, service = bootstrap(settings)
     made: list[SignIn] = []
@@ -81,7 +84,7 @@ async def load_samples(settings: RoutingSettings, today: date | None, *, account
             sample_of = load_sample(settings.agencies_dir, agency)
             await _announce(routing, agency, sample_of if today is None else moved(sample_of, today))
             if accounts:
-                made += await _open_accounts(routing, agency, sample_of.staff)
+                made += await _open_accounts(routing, agency, sample_of.staff, quick_hashes)
     return made
 
 
@@ -145,16 +148,16 @@ def _terms(dialogue: SampleDialogue, opens_at: datetime) -> Terms:
     )
 
 
-async def _open_accounts(routing: Routing, agency: Agency, accounts: Iterable[SampleAccount]) -> list[SignIn]:
+async def _open_accounts(routing: Routing, agency: Agency, accounts: Iterable[SampleAccount], quick_hashes: bool) -> list[SignIn]:
     """Several at once: hashing a password takes long by design."""
-    opened = await asyncio.gather(*(_open_account(routing, agency, account) for account in accounts))
+    opened = await asyncio.gather(*(_open_account(routing, agency, account, quick_hashes) for account in accounts))
     return [sign_in for sign_in in opened if sign_in is not None]
 
 
-async def _open_account(routing: Routing, agency: Agency, account: SampleAccount) -> SignIn | None:
+async def _open_account(routing: Routing, agency: Agency, account: SampleAccount, quick_hash: bool) -> SignIn | None:
     if await routing.staff.account(agency.code, account.username) is not None:
         return None
-    password = secrets.token_urlsafe(12)
+    password = secrets.token_urlsafe(12)  # 96 bits
     await staff.create_account(
         routing.staff,
         agency,
@@ -165,6 +168,7 @@ async def _open_account(routing: Routing, agency: Agency, account: SampleAccount
         unit=account.unit,
         permissions=account.permissions,
         password=password,
+        quick_hash=quick_hash,
     )
     role = ", ".join(account.roles) + (f" ({account.unit})" if account.unit else "")
     return SignIn(agency.code, role, account.username, password)

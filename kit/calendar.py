@@ -24,7 +24,6 @@ from typing import NamedTuple, Self
 
 import holidays
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
-from ruamel.yaml import YAML
 
 from contracts.model import CalendarEntry, CalendarYear
 from kit.clock import (
@@ -38,6 +37,7 @@ from kit.clock import (
     start_of_day,
     weekday_name,
 )
+from kit.yamlfile import parse
 
 _ONE_DAY = timedelta(days=1)
 _SATURDAY = 5
@@ -607,7 +607,7 @@ class _CalendarFile(_Frozen):
 
 def load_calendar(path: Path) -> WorkCalendar:
     """Read the yearly tables and the default office hours. Raises ValueError (pydantic's, or YAML's with its line)."""
-    data = _CalendarFile.model_validate(YAML(typ="safe").load(path))
+    data = _CalendarFile.model_validate(parse(path.read_text(encoding="utf-8")))
     calendar = WorkCalendar((), data.office_hours)
     for table in data.years:
         calendar = calendar.with_year(table)

@@ -1,8 +1,9 @@
 """Configuration files: YAML read into a frozen model, with the file, the line and the field of each fault."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -28,7 +29,7 @@ def read_yaml(path: Path, model: type[M]) -> M:
     """The file at `path` as a `model`. Raises `BadFile` with every fault that was found."""
     try:
         text = path.read_text(encoding="utf-8")
-        data = _parser().load(text)
+        data = parse(text)
     except (OSError, UnicodeDecodeError) as error:
         raise BadFile(f"{path}: cannot be read ({type(error).__name__})") from None
     except MarkedYAMLError as error:
@@ -41,6 +42,15 @@ def read_yaml(path: Path, model: type[M]) -> M:
         return model.model_validate(data)
     except ValidationError as error:
         raise BadFile(*_faults(path, text, error)) from None
+
+
+@lru_cache(maxsize=16)
+def parse(text: str) -> Any:
+    """What a YAML text holds; not to be changed by the caller. Raises ruamel's `YAMLError`.
+
+    A text is parsed once in a process: that takes longer than all else that puts a service together.
+    """
+    return _parser().load(text)
 
 
 def _parser() -> YAML:

@@ -12,9 +12,13 @@ from hypothesis import HealthCheck, settings
 from playwright.async_api import Browser, async_playwright
 
 from deploy.local.stack import ENV_PREFIX, LocalStack
+from kit.service import calm_collector
 from services.intake.settings import IntakeSettings
 from tests.browser.visiting import ELSEWHERE
-from tests.stack import start_everything
+from tests.stack import QUICK, start_everything
+
+# As services have it: what is imported stays, and to walk through it again and again took a sixth of the processor's time.
+calm_collector()
 
 # How fast the machine is at the moment is no property of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -52,6 +56,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank.get(item.path, len(LONG)))
 
 
+def pytest_collection_finish() -> None:
+    """All tests have been imported."""
+    calm_collector()
+
+
 @pytest.fixture(scope="session")
 def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A stack of the session's own, in a temporary directory and on free ports; empty until something is asked of it.
@@ -71,7 +80,7 @@ def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSt
 def whole_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """Everything as `doithoai up` starts it, for one file: left running it takes a quarter of a processor."""
     with LocalStack(tmp_path_factory.mktemp("whole")) as stack:
-        start_everything(stack)
+        start_everything(stack, QUICK)
         yield stack
 
 

@@ -12,10 +12,15 @@ from rich.console import Console
 from cli.up import start
 from deploy.local.stack import LocalStack
 
+QUICK = "--quick-hashes"
+"""Hashing the passwords of thirty accounts is half of what it takes to start; a test that measures keeps them slow."""
 
-def start_everything(stack: LocalStack) -> None:
-    """Kafka, MongoDB, mail, topics, samples with their accounts, the four services and the proxy."""
-    start(stack, Console(file=io.StringIO()))
+
+def start_everything(stack: LocalStack, *samples: str) -> None:
+    """Kafka, MongoDB, mail, topics, samples with their accounts, the four services and the proxy. `samples`: options of
+    `doithoai sample`.
+    """
+    start(stack, Console(file=io.StringIO()), *samples)
 
 
 @asynccontextmanager

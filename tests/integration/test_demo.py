@@ -20,7 +20,7 @@ from cli.demo.journey import STEPS, Step, demo_on
 from contracts.model import Channel, QuestionState
 from tests.browser.judging import Judged
 from tests.browser.pages import survey
-from tests.stack import start_everything
+from tests.stack import QUICK, start_everything
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.stack
@@ -35,7 +35,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     state: Path = tmp_path_factory.mktemp("demo")
     stack, clock = stack_for_demo(state)
     with stack:
-        start_everything(stack)
+        start_everything(stack, QUICK)
         made = demo_on(stack, clock)
         yield made
         made.close()

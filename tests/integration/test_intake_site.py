@@ -214,6 +214,7 @@ async def test_without_mongodb_the_form_comes_back_with_its_content(tmp_path: Pa
             assert "Nội dung Ông/Bà đã nhập vẫn còn" in page.text
             intake.intake.announcements._known.clear()  # as in a process that never saw MongoDB
             assert TEXT in (await intake.client.post(FORM, data=web_form())).text
+            await asyncio.to_thread(stack.start_process, "mongodb")  # what tidies up would wait for it in vain
 
 
 async def test_the_tracking_page_shows_each_question_and_hides_what_is_sealed(intake: Running) -> None:

@@ -49,6 +49,12 @@ def dovecot() -> Iterator[Dovecot]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was cut off comes again at once: how long it waits in life is no matter here."""
+    monkeypatch.setattr("services.intake.mailbox.reader.LONGEST_PAUSE", 0.1)
+
+
 @pytest.fixture(scope="module", autouse=True)
 async def workshop() -> AsyncIterator[Workshop]:
     """One reading process for all mails that a test keeps by itself."""
@@ -329,7 +335,7 @@ async def test_a_mail_that_cannot_be_had_stops_no_other_and_is_told_of(intake: R
 async def test_a_mailbox_that_was_rebuilt_is_no_other_mailbox(intake: Running, dovecot: Dovecot, user: str) -> None:
     folder = dovecot.maildir(user)
     dovecot.deliver(user, {name: corpus()[name] for name in ("plain", "docx", "forwarded", "no headers")})
-    async with reading(reader_of(intake, dovecot.box(user))):
+    async with reading(reader_of(intake, dovecot.box(user), holder="same host")):
         await all_marked(dovecot, user, 4)
     with dovecot.client(user) as client:
         before = client.folder_status("INBOX", [b"UIDVALIDITY"])
@@ -341,7 +347,7 @@ async def test_a_mailbox_that_was_rebuilt_is_no_other_mailbox(intake: Running, d
     with dovecot.client(user) as client:
         assert client.folder_status("INBOX", [b"UIDVALIDITY"]) != before
     dovecot.deliver(user, {"new": corpus()["free text"]})
-    async with reading(reader_of(intake, dovecot.box(user))):
+    async with reading(reader_of(intake, dovecot.box(user), holder="same host")):
         await all_marked(dovecot, user, 5)
     assert len(await kept(intake, 5)) == 5
 

@@ -38,7 +38,7 @@ async def _use(stack: LocalStack) -> None:
     """Some registrations, and a record that nobody can read."""
     watcher = Watcher(stack.mongodb_url, stack.kafka_bootstrap)
     load = await new_load(stack, watcher, mixed=False)
-    running = asyncio.create_task(load.run(5))
+    running = asyncio.create_task(load.run(10))
     await _send(stack, CASES.name, b"no event")
     await eventually(lambda: _accepted(load, REGISTRATIONS))
     load.stop()

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -221,7 +222,8 @@ def fonts() -> Path:
 
 @pytest.fixture(scope="module")
 def pages(fonts: Path) -> Callable[[Document], list[Any]]:
-    return lambda document: pdfplumber.open(io.BytesIO(render_pdf(document, fonts))).pages
+    """Of a document; those of the same one are drawn and read once."""
+    return cache(lambda document: pdfplumber.open(io.BytesIO(render_pdf(document, fonts))).pages)
 
 
 def read(pdf: bytes) -> pypdf.PdfReader:

@@ -136,6 +136,7 @@ def test_all_of_an_answer_on_the_line_of_its_label_is_read(code: str) -> None:
 # Written onto with a PDF viewer
 
 
+@cache
 def lines_of(content: bytes) -> dict[str, tuple[int, float]]:
     """Printed words → page and height of their line."""
     found: dict[str, tuple[int, float]] = {}

@@ -3,12 +3,16 @@
 import asyncio
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
+from argon2 import extract_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.local.paths import ROOT
 from kit.acting import Acting
+from kit.agency import load_agencies
 from kit.errors import Conflict, Invalid
 from services.routing.staff import domain, usecases
 
@@ -115,3 +119,33 @@ async def test_passwords_are_looked_at_one_at_a_time(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(usecases, "_hasher", hasher)
     assert all(await asyncio.gather(*(usecases._verify("hash", "password") for _ in range(8))))
     assert hasher.most == 1
+
+
+class _Accounts:
+    """Keeps what is inserted."""
+
+    def __init__(self) -> None:
+        self.hashes: list[str] = []
+
+    async def new(self, _id: str, _agency: str, state: dict[str, str], _acts: object) -> dict[str, str]:
+        return state
+
+    async def insert(self, document: dict[str, str]) -> bool:
+        self.hashes.append(document["password_hash"])
+        return True
+
+
+async def test_a_hash_is_slow_unless_asked_otherwise_and_either_is_verified() -> None:
+    kept = _Accounts()
+    agency = load_agencies(ROOT / "agencies")["son-la"]
+    for quick in (False, True):
+        await usecases.create_account(
+            SimpleNamespace(accounts=kept),  # type: ignore[arg-type]
+            agency, ADMIN, username="ntmai", name="Nguyễn Thị Mai", roles=["office"], unit=None, permissions=[],
+            password="mot-hai-ba-bon", quick_hash=quick,
+        )  # fmt: skip
+    slow, fast = kept.hashes
+    assert (extract_parameters(slow).memory_cost, extract_parameters(fast).memory_cost) == (64 * 1024, 1024)
+    for hashed in kept.hashes:
+        assert await usecases._verify(hashed, "mot-hai-ba-bon")
+        assert not await usecases._verify(hashed, "mot-hai-ba-nam")
