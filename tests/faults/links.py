@@ -73,7 +73,7 @@ class Link:
         self._open: dict[Direction, asyncio.Event] = {}
         self._bytes_per_second = 0
         self._held_frames: Callable[[bytes], bool] | None = None
-        self._held_from: bytes | None = None
+        self._held_from: Callable[[bytes], bool] | None = None
         self._cut_at: tuple[Direction, bytes] | None = None
         thread.run(self._begin())
 
@@ -91,9 +91,9 @@ class Link:
         """Kafka alone: a request for which `matches` is true does not pass, nor what its connection sends after it."""
         self._held_frames = matches
 
-    def hold_replies_from(self, request: bytes) -> None:
-        """Nothing comes back any more, from the next request on that holds these bytes; it is passed on itself."""
-        self._held_from = request
+    def hold_replies_from(self, matches: Callable[[bytes], bool]) -> None:
+        """Nothing comes back any more, from the next request on for which `matches` is true; it is passed on itself."""
+        self._held_from = matches
 
     def forget(self) -> None:
         """Half open: what is connected stays so for the service, but there is nobody behind; new connections work."""
@@ -223,7 +223,7 @@ class Link:
             self.hits["frames held"] += 1
             while self._held_frames is not None:  # noqa: ASYNC110 - set from another thread
                 await asyncio.sleep(0.02)
-        if direction == "up" and self._held_from is not None and self._held_from in data:
+        if direction == "up" and self._held_from is not None and self._held_from(data):
             self._held_from = None
             self._open["down"].clear()
             self.hits["replies held"] += 1
@@ -247,6 +247,12 @@ def is_request(api_key: int) -> Callable[[bytes], bool]:
     """Kafka's requests begin with their length (4 bytes) and the number of what is asked for (2 bytes)."""
     wanted = api_key.to_bytes(2, "big")
     return lambda frame: frame[4:6] == wanted
+
+
+def produces_to(topic: str) -> Callable[[bytes], bool]:
+    """Produce with records of one topic."""
+    is_produce = is_request(PRODUCE)
+    return lambda frame: is_produce(frame) and topic.encode() in frame
 
 
 def commits_of(group: str) -> Callable[[bytes], bool]:
