@@ -166,10 +166,12 @@ async def durable_effects(watcher: Watcher, group: str = "", since: Mapping[tupl
     committed = await watcher.committed(*([group] if group else GROUPS))
     fields = EFFECTS[group] if group else SOURCES
     rows: dict[str, Any] = {name: await watcher.rows(*SOURCES[name], fields=SHOWS[name] if group else None) for name in fields}
+    topics = GROUPS[group] if group else TOPICS
+    records = await asyncio.gather(*(watcher.records(topic, since) for topic in topics))
     return replace(
         Evidence(),
         committed={group: {(p.topic, p.partition): at for p, at in offsets.items()} for group, offsets in committed.items()},
-        records={topic.name: await watcher.records(topic, since) for topic in (GROUPS[group] if group else TOPICS)},
+        records={topic.name: found for topic, found in zip(topics, records, strict=True)},
         dead_letters=await watcher.dead_letters(),
         **rows,
     )

@@ -29,7 +29,7 @@ from tests.faults.load import Load, Sent, Way
 from tests.faults.office import Office
 from tests.faults.stack import FaultStack
 from tests.faults.watching import Watcher
-from tests.stack import start_everything
+from tests.stack import QUICK, start_everything
 from tests.waiting import eventually
 
 SEED = int(os.environ.get("DOITHOAI_SEED", "20261121"))
@@ -308,12 +308,14 @@ async def _truthy(check: Callable[[], Awaitable[object]]) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def row(name: str, state: Path, **options: Any) -> AsyncIterator[Row]:
-    """A row on a stack of its own; `options` are those of `FaultStack`. On failure the seed is part of the message."""
+async def row(name: str, state: Path, *, samples: Sequence[str] = (QUICK,), **options: Any) -> AsyncIterator[Row]:
+    """A row on a stack of its own; `options` are those of `FaultStack`, `samples` those of `doithoai sample`. On failure the seed
+    is part of the message.
+    """
     stack = FaultStack(state, **options)
     began = monotonic()
     try:
-        await asyncio.to_thread(start_everything, stack)
+        await asyncio.to_thread(start_everything, stack, *samples)
         watcher = Watcher(stack.mongodb_url, stack.kafka_bootstrap)
         made = Row(name, stack, watcher, await new_load(stack, watcher))
         made.seconds["start"] = monotonic() - began

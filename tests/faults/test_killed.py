@@ -139,7 +139,8 @@ async def _at_least(counting: Any, least: int) -> bool:
 async def test_row03_consumers_are_killed(tmp_path: Path) -> None:
     """Before the write; after it, before the commit; while a dead letter is written."""
     links = dict.fromkeys(READS, ("mongodb", "kafka"))
-    async with row("3 SIGKILL consumers", tmp_path, links=links) as r:
+    # Passwords that take long, and 64 MiB, to look at: everybody at the desks signs in again when routing is back (I11).
+    async with row("3 SIGKILL consumers", tmp_path, samples=(), links=links) as r:
         async with r.loaded(30):
             for service, group in READS.items():
                 await _killed_before_the_write(r, service)

@@ -29,10 +29,10 @@ async def test_row15_a_mail_server_that_misbehaves(tmp_path: Path) -> None:
                 await asyncio.sleep(5)
             server.up()
             await asyncio.sleep(8)
-            server.order("CONNECT", Order("421", reply="421 4.3.2 Closing"), 2)
-            for stage in GREETINGS:
-                server.order(stage, Order("4xx", reply="450 4.3.2 Try later"), 2)
-                server.order(stage, Order("5xx", reply="554 5.3.2 No service here"), 2)
+            server.order("CONNECT", Order("421", reply="421 4.3.2 Closing"))
+            for stage in GREETINGS:  # once each: after each of them a sender waits twice as long as after the one before
+                server.order(stage, Order("4xx", reply="450 4.3.2 Try later"))
+                server.order(stage, Order("5xx", reply="554 5.3.2 No service here"))
             for stage in COMMANDS:
                 server.order(stage, Order("4xx", reply="450 4.2.1 Try later"), TIMES)
                 server.order(stage, Order("5xx", reply="550 5.1.1 No such user"), TIMES)

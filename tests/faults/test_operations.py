@@ -16,7 +16,7 @@ from tests.faults.preload import compiled
 from tests.faults.row import Row, new_load, row
 from tests.faults.stack import FaultStack
 from tests.faults.watching import Watcher
-from tests.stack import start_everything
+from tests.stack import QUICK, start_everything
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -80,7 +80,7 @@ async def test_row18_services_before_their_infrastructure(tmp_path: Path) -> Non
     """Services first, then Kafka, MongoDB, the topics: they wait, become ready, and do not crash."""
     stack = FaultStack(tmp_path)
     try:
-        await asyncio.to_thread(start_everything, stack)  # once, for topics, samples and accounts
+        await asyncio.to_thread(start_everything, stack, QUICK)  # once, for topics, samples and accounts
         for name in (*SERVICES, "kafka", "mongodb"):
             await asyncio.to_thread(stack.stop_process, name)
         pids = {}

@@ -27,7 +27,7 @@ from tests.faults.row import new_load
 from tests.faults.stack import FaultStack
 from tests.faults.watching import Watcher
 from tests.prometheus import Prometheus, prometheus
-from tests.stack import start_everything
+from tests.stack import QUICK, start_everything
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
@@ -119,7 +119,7 @@ async def operator(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Op
     stack = FaultStack(state / "stack", links={"routing": ["mongodb"]}, settings={"routing": {"mongodb_timeout_ms": "500"}})
     watcher = Watcher(stack.mongodb_url, stack.kafka_bootstrap)
     try:
-        await asyncio.to_thread(start_everything, stack)
+        await asyncio.to_thread(start_everything, stack, QUICK)
         with prometheus(stack, state / "prometheus", times_faster=TIMES_FASTER) as server:
             operator = Operator(stack, server, watcher)
             await operator.is_calm()
