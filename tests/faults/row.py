@@ -337,6 +337,11 @@ async def new_load(stack: LocalStack, watcher: Watcher, *, mixed: bool = True) -
     """A load for the plans of the samples; `mixed` False: registrations by the API alone."""
     agencies = load_agencies(ROOT / "agencies")
     plans = {p["agency"]: p["_id"] for p in await watcher.rows("routing", "plans")}
+
+    async def intake_knows_them() -> bool:
+        return set(plans.values()) <= {p["_id"] for p in await watcher.rows("intake", "plans", fields=["_id"])}
+
+    await eventually(intake_knows_them)
     return Load(stack.public_url, plans, {code: a.privacy.version for code, a in agencies.items()}, SEED, mixed=mixed)
 
 

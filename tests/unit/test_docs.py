@@ -1,5 +1,6 @@
 """The documents name what exists: files, functions, commands, settings, metrics, the table of topics."""
 
+import copy
 import re
 import shlex
 from pathlib import Path
@@ -80,9 +81,10 @@ def _refused(line: str) -> str:
 
 
 def _without_callbacks(command: Any) -> Any:
+    command = copy.copy(command)  # the commands themselves are kept for whoever asks next
     command.callback = None
-    for inner in getattr(command, "commands", {}).values():
-        _without_callbacks(inner)
+    if hasattr(command, "commands"):
+        command.commands = {name: _without_callbacks(inner) for name, inner in command.commands.items()}
     return command
 
 
