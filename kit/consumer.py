@@ -115,6 +115,7 @@ class Consumer:
         self._broker: KafkaBroker | None = None
         self._busy = asyncio.Lock()
         self._interrupted = asyncio.Event()
+        self._committing: asyncio.Timeout | None = None
         self._failures = 0
         self._recent_dead: deque[float] = deque()
         self._lag = Lag(group)
@@ -225,7 +226,7 @@ class Consumer:
             ack_policy=AckPolicy.NACK_ON_ERROR,
             auto_offset_reset="earliest",
             rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-            listener=_Listener(self._busy, self._interrupted, self._lag),
+            listener=_Listener(self._busy, self._interrupted, self._lag, self._revoked),
             parser=_parse,
             decoder=_as_is,
         )
@@ -323,34 +324,31 @@ class Consumer:
         aiokafka tries again for ever, and without a membership too, which Kafka takes from a group that it does not know: after a
         broker lost its data that would skip as many records of the new topic as had been read of the old one.
         """
-        committing = asyncio.ensure_future(message.ack())
+        if not self._is_member():
+            raise Transient("no member")
         try:
-            await self._ended_or_no_member(committing)
-            if not committing.done():
-                raise Transient("not committed")
-            await committing
+            async with asyncio.timeout(COMMIT_TIMEOUT) as self._committing:
+                await message.ack()
+        except TimeoutError:
+            raise Transient("not committed") from None
         except (CommitFailedError, IllegalStateError):
             # The partition went to another member meanwhile; it repeats the batch, which costs nothing.
             message.committed = AckStatus.ACKED
             get_logger().info("partition_lost", group=self.group)
         finally:
-            committing.cancel()
+            self._committing = None
 
-    async def _ended_or_no_member(self, committing: asyncio.Future[Any]) -> None:
-        """Until the commit has ended, the membership has, or `COMMIT_TIMEOUT`. Whoever lost it is told by a revocation; one that
-        is still a member then may commit, so that a rebalance does not make it do the batch again.
+    def _revoked(self) -> None:
+        """Whoever lost its membership is told by a revocation, and commits no longer. One that is still a member may, so that a
+        rebalance does not make it do the batch again.
         """
-        revoked: asyncio.Future[Any] = asyncio.ensure_future(self._interrupted.wait())
-        try:
-            await asyncio.wait({committing, revoked}, timeout=COMMIT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
-            if revoked.done() and self._is_member():
-                await asyncio.wait({committing}, timeout=COMMIT_TIMEOUT)
-        finally:
-            revoked.cancel()
+        if self._committing is not None and not self._is_member():
+            self._committing.reschedule(asyncio.get_running_loop().time())
+            self._committing = None
 
     def _is_member(self) -> bool:
         reader: Any = self.client
-        return bool(reader._coordinator.generation >= 0)  # aiokafka shows it nowhere else
+        return reader is not None and bool(reader._coordinator.generation >= 0)  # aiokafka shows it nowhere else
 
     async def _pause(self, seconds: float) -> None:
         """Wait with jitter; a revocation or the end cuts it short."""
@@ -362,13 +360,15 @@ class Consumer:
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Makes a rebalance wait for the running batch, so that no two members work on the same records."""
 
-    def __init__(self, busy: asyncio.Lock, interrupted: asyncio.Event, lag: Lag) -> None:
+    def __init__(self, busy: asyncio.Lock, interrupted: asyncio.Event, lag: Lag, revoked: Callable[[], None]) -> None:
         self._busy = busy
+        self._revoked = revoked
         self._interrupted = interrupted
         self._lag = lag
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002
         self._interrupted.set()
+        self._revoked()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(REVOKE_WAIT), self._busy:
                 self._lag.forget()

@@ -39,7 +39,7 @@ class Committing:
 
     async def revoked(self) -> None:
         await asyncio.sleep(0)  # it has begun
-        self.consumer._interrupted.set()
+        self.consumer._revoked()
         for _ in range(5):
             await asyncio.sleep(0)
 
@@ -54,11 +54,20 @@ async def test_a_commit_that_is_answered_ends_the_batch(monkeypatch: pytest.Monk
 async def test_who_is_no_member_any_more_commits_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kafka takes a commit without a membership for a group that it does not know, as one that lost its data knows none."""
     committing = Committing(monkeypatch)
+    await asyncio.sleep(0)
     committing.client._coordinator.generation = -1
     await committing.revoked()
     with pytest.raises(Transient):
         await committing.task
     assert committing.message.answer.cancelled()
+
+
+async def test_who_is_no_member_any_more_does_not_begin_to_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    committing = Committing(monkeypatch)
+    committing.client._coordinator.generation = -1
+    with pytest.raises(Transient):
+        await committing.task
+    assert not committing.message.answer.done()
 
 
 async def test_a_member_ends_its_batch_while_the_group_rebalances(monkeypatch: pytest.MonkeyPatch) -> None:
